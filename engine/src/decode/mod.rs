@@ -1,0 +1,1 @@
+//! Bytes to batches; pure, never touches a socket.

@@ -1,1 +1,3 @@
-//! (in work)
+//! Time: the clock, and event time.
+
+pub mod clock;

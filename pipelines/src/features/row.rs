@@ -23,6 +23,21 @@ pub struct ServiceKey {
     pub service: Arc<str>,
 }
 
+impl ServiceKey {
+    /// The same on the wire, without version.
+    #[must_use]
+    pub fn scope(&self) -> contract::Scope {
+        contract::Scope {
+            tenant: self.tenant.to_string(),
+            cluster: self.cluster.to_string(),
+            environment: self.environment.to_string(),
+            namespace: self.namespace.to_string(),
+            service: self.service.to_string(),
+            ..contract::Scope::default()
+        }
+    }
+}
+
 /// Which version of the workload: two arms differ in version or in pod template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Arm {
@@ -33,6 +48,14 @@ pub struct Arm {
     pub template_hash: Arc<str>,
     /// `vcs.ref.head.revision`; empty if not told.
     pub revision: Arc<str>,
+}
+
+impl Arm {
+    /// Its version, or the template hash where no version is told.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.version.is_empty() { &self.template_hash } else { &self.version }
+    }
 }
 
 /// One instance of a service.

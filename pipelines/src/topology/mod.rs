@@ -1,0 +1,1 @@
+//! Services, calls between them and their arms, learned from the telemetry.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import string
 import urllib.error
 import urllib.request
@@ -41,15 +42,29 @@ def get(url: str, timeout: float = 5) -> tuple[int, str]:
         return 0, str(failed)
 
 
-def samples(text: str) -> dict[str, float]:
-    """Prometheus text: the sum of every metric over its labels."""
-    found: dict[str, float] = {}
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            series, value = line.rsplit(" ", 1)
-            name = series.split("{", 1)[0]
-            found[name] = found.get(name, 0.0) + float(value)
-    return found
+class Samples:
+    """One reading of a Prometheus endpoint."""
+
+    def __init__(self, text: str) -> None:
+        self._series: list[tuple[str, dict[str, str], float]] = []
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                series, value = line.rsplit(" ", 1)
+                name, _, labels = series.rstrip("}").partition("{")
+                self._series.append((name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)))
+
+    def total(self, metric: str, **labels: str) -> float:
+        """The sum over the series that have these labels."""
+        wanted = labels.items()
+        return sum(value for name, have, value in self._series if name == metric and wanted <= have.items())
+
+    def table(self, metric: str) -> dict[str, float]:
+        """Every series of a metric, by its labels in one text."""
+        found = {}
+        for name, have, value in self._series:
+            if name == metric:
+                found[" ".join(f"{k}={v}" for k, v in sorted(have.items()))] = value
+        return found
 
 
 class Engine:
@@ -78,15 +93,14 @@ class Engine:
 
     def events(self) -> list[dict]:
         """All risk events so far, oldest first."""
-        status, body = get(f"{self.url}/api/v1/risk-events?limit=1000")
+        status, body = get(f"{self.url}/api/v1/risk-events")
         if status != 200:
             raise RuntimeError(f"risk-events answered {status}: {body}")
-        found = json.loads(body) if body.lstrip().startswith(("[", "{\n")) else [json.loads(x) for x in body.splitlines() if x]
-        return found["events"] if isinstance(found, dict) else found
+        return [json.loads(line) for line in body.splitlines() if line]
 
-    def metrics(self) -> dict[str, float]:
-        """Its own metrics, summed over labels."""
-        return samples(get(f"{self.url}/metrics")[1])
+    def metrics(self) -> Samples:
+        """Its own metrics."""
+        return Samples(get(f"{self.url}/metrics")[1])
 
 
 class Actuator:
@@ -114,6 +128,6 @@ class Actuator:
         self.child.wait_until("it is ready", lambda: get(f"{self.url}/readyz")[0] == 200, seconds=60)
         return self
 
-    def metrics(self) -> dict[str, float]:
-        """Its own metrics, summed over labels."""
-        return samples(get(f"{self.url}/metrics")[1])
+    def metrics(self) -> Samples:
+        """Its own metrics."""
+        return Samples(get(f"{self.url}/metrics")[1])

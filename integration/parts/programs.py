@@ -109,9 +109,7 @@ class Actuator:
     def __init__(self, template: str, folder: Path, **values: object) -> None:
         self._folder = folder
         (self.api,) = free_ports(1)
-        policy = fill("policy.yaml", folder / "policy.yaml", **values)
-        listen = {"api_port": self.api, "state_dir": folder / "data", "policy": policy}
-        self._config = fill(template, folder / "actuator.yaml", **listen, **values)
+        self._config = fill(template, folder / "actuator.yaml", data_dir=folder / "data", api_port=self.api, **values)
         self.child: Child | None = None
         self._starts = 0
 

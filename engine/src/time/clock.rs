@@ -130,8 +130,9 @@ impl Rising {
     /// The next stamp for a reading `now`, at a moment of a time that never steps (`steady`).
     pub fn advance(&mut self, now: UnixNanos, steady: UnixNanos) -> UnixNanos {
         let passed = steady.saturating_sub(self.last_steady).max(0);
-        self.behind = now < self.last;
-        self.last = if self.behind { self.last.saturating_add(passed / 2) } else { now };
+        let slow = self.last.saturating_add(passed / 2);
+        self.behind = now < slow;
+        self.last = now.max(slow);
         self.last_steady = steady;
         self.last
     }

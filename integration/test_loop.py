@@ -6,6 +6,7 @@ heals it, and the engine sees that in the telemetry.
 
 import dataclasses
 import json
+import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
@@ -23,18 +24,22 @@ _HEALED_LIMIT_S = 120
 def test_through_kafka(stage: Stage):
     """Scenario: SDK, collector, Kafka, engine, `risk-events`, actuator; a canary of two pods fails 40 % of its requests.
 
+    The actuator stands still for the first ten seconds after the deployment.
+
     Guarantees: the commit that introduced the version is reverted once, found by the path (the telemetry names no
     commit); the commit above it stays; the events on the topic are CloudEvents in binary mode under the service's
-    key; the outcome is on its topic; the incident is resolved after the shop has healed.
+    key, and the ledger knows each exactly once; the outcome is on its topic; the incident is resolved after the shop
+    has healed.
     """
     loop = Loop(stage)
     broker = stage.kafka()
     gate = stage.collector("kafka.yaml", KAFKA_BROKERS=broker.bootstrap)
     engine = stage.program(Engine("engine-kafka.yaml", stage.folder / "engine", brokers=broker.bootstrap))
     values = {"brokers": broker.bootstrap, "repository": loop.repository.bare, "mode": "auto"}
-    stage.program(Actuator("actuator-kafka.yaml", stage.folder / "actuator", **values))
-    loop.run(engine, stage.shop(gate.grpc, loop.repository))
+    actuator = stage.program(Actuator("actuator-kafka.yaml", stage.folder / "actuator", **values))
+    loop.run(engine, stage.shop(gate.grpc, loop.repository), actuator, away_s=10)
 
+    check_ledger(actuator, broker.bootstrap)
     messages = read_topic(broker.bootstrap, "risk-events")
     key = b"default/integration/test/shop/checkout"
     assert {message.key for message in messages} == {key}
@@ -53,8 +58,8 @@ def test_over_otlp(stage: Stage):
     engine = stage.program(Engine("engine-otlp.yaml", stage.folder / "engine"))
     gate = stage.collector("otlp.yaml", ENGINE_ADDRESS=f"127.0.0.1:{engine.grpc}")
     values = {"engine_url": engine.url, "repository": loop.repository.bare, "mode": "auto"}
-    stage.program(Actuator("actuator-http.yaml", stage.folder / "actuator", **values))
-    loop.run(engine, stage.shop(gate.grpc, loop.repository, "--announce-commit"))
+    actuator = stage.program(Actuator("actuator-http.yaml", stage.folder / "actuator", **values))
+    loop.run(engine, stage.shop(gate.grpc, loop.repository, "--announce-commit"), actuator)
 
 
 class Loop:
@@ -66,14 +71,22 @@ class Loop:
         self.revert = ""
         self.event_id = ""
 
-    def run(self, engine: Engine, shop: Child) -> None:
-        """Good traffic, a bad commit, another commit on top, and the wait for the repository to be repaired."""
+    def run(self, engine: Engine, shop: Child, actuator: Actuator, away_s: float = 0) -> None:
+        """Good traffic, a bad commit, another commit on top, and the wait for the repository to be repaired.
+
+        The actuator may stand still for a while from the moment of the deployment.
+        """
         wait_for("history", lambda: span_rows(engine) >= _HISTORY_SPANS, seconds=90)
         quiet = [event for event in engine.events() if event["data"]["assessment"]["level"] == "act"]
         assert quiet == [], "no reason to act before anything happened"
         bad = self.repository.deploy("checkout", "v2-bad")
         shop.wait_until("the canary runs", lambda: shop.said('"canary"'), seconds=20)
         other = self.repository.deploy("frontend", "v7")
+        if away_s:
+            actuator.child.pause()
+            back = time.monotonic() + away_s
+            wait_for("the actuator's return", lambda: time.monotonic() >= back, seconds=away_s + 5)
+            actuator.child.resume()
         self._wait_for_revert(engine, other)
         self._check_revert(bad, other)
         shop.wait_until("the canary is withdrawn", lambda: shop.said('"withdrawn"'), seconds=20)
@@ -113,6 +126,13 @@ class Loop:
         print(f"\nbad version served -> revert committed {took:.0f} s (whole seconds) -> withdrawn {healed:.1f} s")
 
 
+def check_ledger(actuator: Actuator, bootstrap: str) -> None:
+    """The ledger knows every event of the topic exactly once."""
+    published = sorted(message.headers["ce_id"] for message in read_topic(bootstrap, "risk-events"))
+    wait_for("all events in the ledger", lambda: len(actuator.seen()) >= len(published), seconds=30)
+    assert sorted(actuator.seen()) == published
+
+
 def span_rows(engine: Engine) -> float:
     """Spans that the engine has decoded."""
     rows = engine.metrics()
@@ -133,7 +153,7 @@ def read_topic(bootstrap: str, topic: str) -> list[Message]:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
-            "group.id": f"read-{topic}",
+            "group.id": f"read-{topic}-{time.monotonic_ns()}",
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.partition.eof": True,

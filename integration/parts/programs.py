@@ -70,8 +70,9 @@ class Samples:
 class Engine:
     """`bellwether run` with one of the engine templates."""
 
-    def __init__(self, template: str, folder: Path, **values: object) -> None:
+    def __init__(self, template: str, folder: Path, sets: dict[str, str] | None = None, **values: object) -> None:
         self._folder = folder
+        self._sets = [f"--set={key}={value}" for key, value in (sets or {}).items()]
         self.grpc, self.http, self.api = free_ports(3)
         listen = {"grpc_port": self.grpc, "http_port": self.http, "api_port": self.api}
         self._config = fill(template, folder / "engine.yaml", data_dir=folder / "data", **listen, **values)
@@ -85,7 +86,7 @@ class Engine:
 
     def start(self) -> "Engine":
         """Start it and wait until it says that it is ready."""
-        command = [str(binary("bellwether")), "run", "--config", str(self._config)]
+        command = [str(binary("bellwether")), "run", "--config", str(self._config), *self._sets]
         self._starts += 1
         self.child = Child(f"engine-{self._starts}", command, self._folder)
         self.child.wait_until("it is ready", lambda: get(f"{self.url}/readyz")[0] == 200, seconds=60)
@@ -129,3 +130,9 @@ class Actuator:
     def metrics(self) -> Samples:
         """Its own metrics."""
         return Samples(get(f"{self.url}/metrics")[1])
+
+    def seen(self) -> list[str]:
+        """Ids of the events that its ledger has decided about, in order."""
+        lines = (self._folder / "data" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+        records = [json.loads(line)["entry"]["record"] for line in lines]
+        return [record["event_id"] for record in records if record["kind"] == "seen"]

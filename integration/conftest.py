@@ -18,6 +18,10 @@ TELEMETRY_TOPICS = {"otlp_metrics": 3, "otlp_logs": 3, "otlp_spans": 3}
 PRODUCT_TOPICS = {"risk-events": 1, "changes": 1, "outcomes": 1, "actions": 1, "dead-letter": 1}
 
 
+# Recordings carry old timestamps: retention by age would remove them at once.
+_KEEP = {"retention.ms": "-1"}
+
+
 class Stage:
     """Starts parts in one folder and stops them in the reverse order, whatever the test does."""
 
@@ -71,7 +75,7 @@ class Stage:
 def create_topics(bootstrap: str, partitions: dict[str, int]) -> None:
     """Create topics and wait until the broker knows them."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    futures = admin.create_topics([NewTopic(name, count, 1) for name, count in partitions.items()])
+    futures = admin.create_topics([NewTopic(name, count, 1, config=_KEEP) for name, count in partitions.items()])
     for future in futures.values():
         future.result(20)
     wait_for("topics", lambda: set(partitions) <= set(admin.list_topics(timeout=5).topics), seconds=20)

@@ -70,7 +70,7 @@ class Readings:
         return read_topic(self._broker.bootstrap, topic)
 
     def _kill(self, engine: Engine) -> None:
-        moment = time.monotonic() + self._random.uniform(0.05, 1.5)
+        moment = time.monotonic() + self._random.uniform(0.02, 1.0)
         wait_for("the moment", lambda: time.monotonic() >= moment, seconds=5, every=0.01)
         engine.child.kill()
         engine.start()

@@ -25,7 +25,7 @@ def test_what_the_sdk_says_stands_on_the_topics(stage):
     """Scenario: SDK, collector, Kafka; a bad version beside a good one.
 
     Guarantees: every request that the shop counted is on `otlp_spans` as two spans, once; metrics and logs of both
-    versions are on their topics; spans are keyed by trace.
+    versions are on their topics; spans are keyed by trace; the shop follows its repository in both directions.
     """
     repository = Repository(stage.folder / "git")
     repository.deploy("checkout", "v1")
@@ -36,6 +36,8 @@ def test_what_the_sdk_says_stands_on_the_topics(stage):
     shop.wait_until("a canary runs", lambda: shop.said('"canary"'), seconds=20)
     seen = Topics(broker.bootstrap)
     wait_for("an error log of the canary", lambda: seen.read() and seen.logs["v2-bad"] > 10, seconds=30)
+    repository.deploy("checkout", "v1")
+    shop.wait_until("the canary is withdrawn", lambda: shop.said('"withdrawn"'), seconds=20)
     shop.stop()
     requests = int(shop.out.read_text().splitlines()[-1].split('"requests": ')[1].rstrip("}"))
     wait_for("all spans", lambda: seen.read() or len(seen.spans) >= 2 * requests, seconds=30, every=0.5)

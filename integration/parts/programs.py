@@ -94,7 +94,7 @@ class Engine:
 
     def events(self) -> list[dict]:
         """All risk events so far, oldest first."""
-        status, body = get(f"{self.url}/api/v1/risk-events")
+        status, body = get(f"{self.url}/api/v1/risk-events?limit=1000")
         if status != 200:
             raise RuntimeError(f"risk-events answered {status}: {body}")
         return [json.loads(line) for line in body.splitlines() if line]

@@ -230,12 +230,8 @@ mod tests {
             }
         });
         let exporter = Exporter::start(address);
-        let batch = |message: &[u8]| Batch {
-            pod: 3,
-            kind: SignalKind::Logs,
-            message: message.to_vec(),
-            n_items: 7,
-        };
+        let batch =
+            |message: &[u8]| Batch { pod: 3, kind: SignalKind::Logs, message: message.to_vec(), n_items: 7 };
         exporter.send(batch(b"good"));
         exporter.send(batch(b"bad"));
         let tally = exporter.finish(Duration::from_secs(20)).await;

@@ -12,17 +12,17 @@
 //! What this crate deliberately does not do: judge telemetry, decide about a revert, or speak to anything outside
 //! of this machine.
 
-//pub mod cli;
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod exporter;
 pub mod gitops;
-//pub mod orchestrate;
-//pub mod output;
+pub mod orchestrate;
+pub mod output;
 pub mod shop;
 pub mod story;
 pub mod telemetry;
 pub mod timeline;
 
-//pub use cli::Options;
+pub use cli::Options;
 pub use error::DemoError;

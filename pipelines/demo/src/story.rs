@@ -192,8 +192,9 @@ fn disturbance(fault: Fault) -> Disturbance {
 
 fn release(service: usize, n: u32, author: &'static str) -> Change {
     let (name, version) = next_version(service, n);
-    let message =
-        format!("{name}: release {version}\n\nDependency updates and a smaller image. Load-tested in staging.\n");
+    let message = format!(
+        "{name}: release {version}\n\nDependency updates and a smaller image. Load-tested in staging.\n"
+    );
     Change { service, version: Some(version), setting: None, author, message }
 }
 
@@ -202,7 +203,11 @@ fn bad_change(fault: Fault, service: usize) -> Change {
     let (version, setting, message) = match fault {
         Fault::BadConfig => {
             let setting = Some(("UPSTREAM_TIMEOUT_MS".to_owned(), "20".to_owned()));
-            (None, setting, format!("{name}: fail fast on slow upstreams\n\nLower the timeout from 2 s to 20 ms.\n"))
+            (
+                None,
+                setting,
+                format!("{name}: fail fast on slow upstreams\n\nLower the timeout from 2 s to 20 ms.\n"),
+            )
         }
         Fault::Latency => {
             let why = "Compute discounts per item instead of per basket.";

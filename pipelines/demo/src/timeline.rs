@@ -125,7 +125,8 @@ impl Timeline {
 
     /// The shop is healthy (again). Counts only after the revert of the guilty commit; for a decoy after it began.
     pub fn healthy(&mut self, at: Timestamp) -> bool {
-        let may_count = if self.fault.is_real() { self.revert_at.is_some() } else { self.fault_active_at.is_some() };
+        let may_count =
+            if self.fault.is_real() { self.revert_at.is_some() } else { self.fault_active_at.is_some() };
         may_count && first(&mut self.healthy_at, at)
     }
 

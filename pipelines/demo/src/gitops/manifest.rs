@@ -137,7 +137,10 @@ mod tests {
         }
         assert_ne!(template_hash(&full), template_hash(&bare));
         assert_eq!(template_hash(&full), template_hash(&Manifest { replicas: 9, ..pricing() }));
-        assert_ne!(template_hash(&full), template_hash(&Manifest { version: "1.9.4".to_owned(), ..pricing() }));
+        assert_ne!(
+            template_hash(&full),
+            template_hash(&Manifest { version: "1.9.4".to_owned(), ..pricing() })
+        );
     }
 
     /// Scenario: manifests with something missing.

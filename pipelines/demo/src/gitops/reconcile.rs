@@ -177,8 +177,11 @@ mod tests {
         fn new() -> Self {
             let mut broken = BrokenBuilds::default();
             broken.add(4, "crash", Behaviour { crashes: true, ..Behaviour::default() });
-            let mut world =
-                Self { fleet: Fleet::new(1, broken), controller: Controller::new(Steps::default()), now: START };
+            let mut world = Self {
+                fleet: Fleet::new(1, broken),
+                controller: Controller::new(Steps::default()),
+                now: START,
+            };
             world.desire("one");
             for _ in 0..4 {
                 world.fleet.create(&Arc::new(template("one")), &Arc::from("c1"), START, true);
@@ -219,7 +222,12 @@ mod tests {
     }
 
     fn template(version: &str) -> Template {
-        Template { service: 4, version: version.to_owned(), env: BTreeMap::new(), hash: format!("h-{version}") }
+        Template {
+            service: 4,
+            version: version.to_owned(),
+            env: BTreeMap::new(),
+            hash: format!("h-{version}"),
+        }
     }
 
     fn counts(pairs: &[(&str, usize)]) -> BTreeMap<String, usize> {

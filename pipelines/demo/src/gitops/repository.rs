@@ -184,8 +184,9 @@ impl Repository {
 #[must_use]
 pub fn reverted_by(message: &str) -> Option<String> {
     let trailer = message.lines().find_map(|line| line.strip_prefix("Reverts: "));
-    let sentence =
-        message.lines().find_map(|line| line.strip_prefix("This reverts commit ")?.split(['.', ',', ' ']).next());
+    let sentence = message
+        .lines()
+        .find_map(|line| line.strip_prefix("This reverts commit ")?.split(['.', ',', ' ']).next());
     trailer.or(sentence).map(|id| id.trim().to_owned())
 }
 

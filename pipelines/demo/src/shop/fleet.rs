@@ -99,7 +99,13 @@ impl Fleet {
     }
 
     /// Creates a pod; it is ready about a second later, or at once if `warm` (the shop as the demo finds it).
-    pub fn create(&mut self, template: &Arc<Template>, revision: &Arc<str>, now: UnixNanos, warm: bool) -> PodId {
+    pub fn create(
+        &mut self,
+        template: &Arc<Template>,
+        revision: &Arc<str>,
+        now: UnixNanos,
+        warm: bool,
+    ) -> PodId {
         let id = self.next;
         self.next += 1;
         let service = SERVICES.get(template.service).map_or("unknown", |service| service.name);

@@ -14,7 +14,9 @@ mod simulate;
 pub use behaviour::{BASE_ERROR_SHARE, Behaviour, BrokenBuilds, Disturbance, behaviour_of};
 pub use chance::Chance;
 pub use fleet::{Fleet, Pod, PodId, Template};
-pub use graph::{Call, DATABASE, FRONTEND, OPERATIONS, Operation, SERVICES, Service, operation_of, service_named};
+pub use graph::{
+    Call, DATABASE, FRONTEND, OPERATIONS, Operation, SERVICES, Service, operation_of, service_named,
+};
 pub use load::Load;
 pub use request::{LineFact, RequestFact, SpanFact, SpanKind, Step};
 pub use simulate::Shop;

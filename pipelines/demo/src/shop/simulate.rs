@@ -4,8 +4,8 @@
 //! inside a request. Depth is bounded by the graph, which has no cycle. It does not batch, encode or send.
 
 use super::{
-    Chance, DATABASE, Disturbance, Fleet, LineFact, Load, MILLISECOND, OPERATIONS, Operation, Pod, RequestFact, SECOND,
-    SpanFact, SpanKind, Step, UnixNanos, operation_of,
+    Chance, DATABASE, Disturbance, Fleet, LineFact, Load, MILLISECOND, OPERATIONS, Operation, Pod,
+    RequestFact, SECOND, SpanFact, SpanKind, Step, UnixNanos, operation_of,
 };
 
 /// Sigma of the logarithm of an operation's own time.
@@ -172,7 +172,8 @@ impl Walk<'_> {
     }
 
     fn own_error_share(&self, operation: &Operation, pod: &Pod) -> f64 {
-        let database = if operation.service == DATABASE { self.disturbance.database_error_share } else { 0.0 };
+        let database =
+            if operation.service == DATABASE { self.disturbance.database_error_share } else { 0.0 };
         pod.behaviour.error_share + self.overload_errors + database
     }
 

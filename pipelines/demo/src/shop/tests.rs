@@ -103,7 +103,11 @@ proptest! {
 fn disturbances_do_what_they_say() {
     let calm = run(3, 30, Disturbance::NONE);
     let peak = run(3, 30, Disturbance { load_factor: 10.0, ..Disturbance::NONE });
-    let sick = run(3, 30, Disturbance { database_error_share: 0.15, database_latency_factor: 6.0, load_factor: 1.0 });
+    let sick = run(
+        3,
+        30,
+        Disturbance { database_error_share: 0.15, database_latency_factor: 6.0, load_factor: 1.0 },
+    );
     let front = |steps: &[Step]| steps.iter().map(|s| f64::from(s.front_requests)).sum::<f64>();
     let failures = |steps: &[Step], service: usize| {
         let of = |r: &&RequestFact| operation_of(r.operation).service == service;

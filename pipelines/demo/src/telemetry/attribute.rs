@@ -15,7 +15,11 @@ pub(crate) fn body(value: &str) -> AnyValue {
 }
 
 pub(crate) fn scope(name: &str) -> InstrumentationScope {
-    InstrumentationScope { name: name.to_owned(), version: "1.2.0".to_owned(), ..InstrumentationScope::default() }
+    InstrumentationScope {
+        name: name.to_owned(),
+        version: "1.2.0".to_owned(),
+        ..InstrumentationScope::default()
+    }
 }
 
 fn pair(key: &str, value: Value) -> KeyValue {

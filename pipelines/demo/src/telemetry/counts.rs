@@ -48,7 +48,12 @@ impl Counts {
     }
 
     /// What the pod's SDK says of itself.
-    pub(crate) fn encode(&self, pod: &Pod, resource: Resource, now: UnixNanos) -> ExportMetricsServiceRequest {
+    pub(crate) fn encode(
+        &self,
+        pod: &Pod,
+        resource: Resource,
+        now: UnixNanos,
+    ) -> ExportMetricsServiceRequest {
         let start_at = pod.ready_at;
         let data_points =
             self.durations.iter().map(|(key, durations)| durations.point(*key, start_at, now)).collect();
@@ -88,7 +93,12 @@ pub(crate) fn encode_container(pod: &Pod, resource: Resource, now: UnixNanos) ->
 }
 
 impl Durations {
-    fn point(&self, (operation, status): (usize, u16), start_at: UnixNanos, now: UnixNanos) -> HistogramDataPoint {
+    fn point(
+        &self,
+        (operation, status): (usize, u16),
+        start_at: UnixNanos,
+        now: UnixNanos,
+    ) -> HistogramDataPoint {
         let spec = operation_of(operation);
         let mut attributes = vec![
             text("http.request.method", spec.method),
@@ -113,7 +123,8 @@ impl Durations {
 }
 
 fn request(resource: Resource, scope_name: &str, metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
-    let scope_metrics = vec![ScopeMetrics { scope: Some(scope(scope_name)), metrics, ..ScopeMetrics::default() }];
+    let scope_metrics =
+        vec![ScopeMetrics { scope: Some(scope(scope_name)), metrics, ..ScopeMetrics::default() }];
     let resource_metrics =
         vec![ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() }];
     ExportMetricsServiceRequest { resource_metrics }

@@ -136,7 +136,8 @@ impl Outbox {
 
     fn first(&mut self, now: UnixNanos) -> Pending {
         let Intervals { spans, lines, metrics } = self.intervals;
-        let next = [spans, lines, metrics].map(|every| now + (self.chance.unit() * every as f64) as UnixNanos);
+        let next =
+            [spans, lines, metrics].map(|every| now + (self.chance.unit() * every as f64) as UnixNanos);
         Pending { spans: Vec::new(), lines: Vec::new(), counts: Counts::default(), next }
     }
 }

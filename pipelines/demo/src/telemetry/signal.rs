@@ -26,7 +26,8 @@ pub(crate) fn encode_lines(resource: Resource, lines: &[LineFact]) -> ExportLogs
     let logger = SERVICES.get(service).map_or("shop", |spec| spec.logger);
     let log_records = lines.iter().map(line).collect();
     let scope_logs = vec![ScopeLogs { scope: Some(scope(logger)), log_records, ..ScopeLogs::default() }];
-    let resource_logs = vec![ResourceLogs { resource: Some(resource), scope_logs, ..ResourceLogs::default() }];
+    let resource_logs =
+        vec![ResourceLogs { resource: Some(resource), scope_logs, ..ResourceLogs::default() }];
     ExportLogsServiceRequest { resource_logs }
 }
 

@@ -1,0 +1,514 @@
+//! Where an event becomes a decision, a decision an effect, and an effect a record. Storage and repository are read, pure
+//! functions decide, and this file carries out what they decided, in the order that survives a crash between any two
+//! lines: record, effect, record.
+//!
+//! What it does not do: wait, talk to the engine, or read a clock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use contract::{Outcome, OutcomeStatus, RiskEvent, Scope, Timestamp, content_id, revision_id};
+use git2::Oid;
+
+use crate::act::{Finding, GIT_REVERT, Mirror, Pushed, Request, Reverted, Target};
+use crate::config::{LimitsPlan, Plan};
+use crate::error::{ActuatorError, Result};
+use crate::freeze;
+use crate::ledger::{Intent, Ledger, LedgerView, Record, Seen, Verb};
+use crate::policy::{Decision, Reason, RevertPlan, Rules, decide, judge};
+
+/// The places between which a crash must be harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The decision is on disk.
+    Recorded,
+    /// The branch is fetched and examined.
+    Examined,
+    /// The intent is on disk.
+    Intended,
+    /// The commit is made, in our clone.
+    Committed,
+    /// The branch of the repository has moved.
+    Pushed,
+    /// The branch was looked at again.
+    Verified,
+}
+
+/// Every step, in order.
+pub const STEPS: [Step; 6] =
+    [Step::Recorded, Step::Examined, Step::Intended, Step::Committed, Step::Pushed, Step::Verified];
+
+/// Called at every step; an error stops the work there, as a crash would.
+pub type StepHook = Box<dyn FnMut(Step) -> Result<()> + Send>;
+
+/// What was done with one event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handled {
+    /// What was decided.
+    pub verb: Verb,
+    /// Why.
+    pub reason: Reason,
+    /// What became of it; `None` if there is nothing to tell, or the remedy will be tried again.
+    pub outcome: Option<Outcome>,
+}
+
+/// When an interrupted event is looked at again.
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    n_failed: u32,
+    not_before: Timestamp,
+}
+
+/// The desk.
+///
+/// # Invariants
+/// One event at a time; an effect is made only after its intent is in the ledger.
+pub struct Desk {
+    ledger: Ledger,
+    rules: Rules,
+    limits: LimitsPlan,
+    data_dir: PathBuf,
+    retries: BTreeMap<String, Retry>,
+    hook: Option<StepHook>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk")
+            .field("ledger", &self.ledger)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Opens the ledger and takes a seat.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open(plan: &Plan, now: Timestamp) -> Result<Self> {
+        let ledger = Ledger::open(&plan.data_dir, now)?;
+        let (rules, data_dir) = (plan.rules.clone(), plan.data_dir.clone());
+        Ok(Self { ledger, rules, limits: plan.limits, data_dir, retries: BTreeMap::new(), hook: None })
+    }
+
+    /// Has a hook called at every step.
+    #[must_use]
+    pub fn with_hook(mut self, hook: StepHook) -> Self {
+        self.hook = Some(hook);
+        self
+    }
+
+    /// What the ledger knows.
+    #[must_use]
+    pub fn view(&self) -> &LedgerView {
+        self.ledger.view()
+    }
+
+    /// Decides about a verified event and carries the decision out. When it returns, the ledger holds the event.
+    ///
+    /// # Errors
+    /// Only what makes it unsafe to go on: a ledger that cannot be written. A repository that cannot be reached is
+    /// tried again by [`Desk::resume`].
+    pub fn handle(&mut self, event: &RiskEvent, now: Timestamp) -> Result<Handled> {
+        self.follow_switch(now)?;
+        match decide(event, self.view(), now, &self.rules) {
+            Decision::Ignore(reason) => self.ignore(event, reason, now),
+            Decision::Notify(reason) => {
+                self.tell(event, (Verb::Notify, OutcomeStatus::NotActed), reason, now)
+            }
+            Decision::Await(reason) => {
+                self.tell(event, (Verb::Await, OutcomeStatus::AwaitingApproval), reason, now)
+            }
+            Decision::Act(plan) => {
+                let reason = Reason::new("act", format!("scope {} allows the revert", plan.rule.name));
+                let seen = Seen {
+                    pending: true,
+                    event: Some(Box::new(event.clone())),
+                    ..self.seen(event, Verb::Act, &reason)
+                };
+                self.ledger.append(&[Record::Seen(Box::new(seen))], now)?;
+                let outcome = self.attempt(event, &plan, now)?;
+                Ok(Handled { verb: Verb::Act, reason, outcome })
+            }
+        }
+    }
+
+    /// Goes on with events whose handling was interrupted, by a crash or by a repository that could not be reached.
+    ///
+    /// # Errors
+    /// As [`Desk::handle`].
+    pub fn resume(&mut self, now: Timestamp) -> Result<Vec<Outcome>> {
+        self.follow_switch(now)?;
+        let mut outcomes = Vec::new();
+        for seen in self.view().unfinished() {
+            let waits = self.retries.get(&seen.event_id).is_some_and(|retry| now < retry.not_before);
+            if waits {
+                continue;
+            }
+            let outcome = match &seen.event {
+                Some(event) => self.resume_one(event, now)?,
+                None => {
+                    let report = Report {
+                        target: "",
+                        status: OutcomeStatus::NotActed,
+                        reason: &seen.reason,
+                        commit: None,
+                    };
+                    Some(self.finish(report.outcome(&Subject::of_seen(&seen), now), now)?)
+                }
+            };
+            outcomes.extend(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// Notes that an outcome left the house, or never will.
+    ///
+    /// # Errors
+    /// [`ActuatorError::File`] if the ledger cannot be written.
+    pub fn note_sent(&mut self, outcome_id: &str, accepted: bool, now: Timestamp) -> Result<()> {
+        self.ledger.append(&[Record::Sent { outcome_id: outcome_id.to_owned(), accepted }], now)
+    }
+
+    fn follow_switch(&mut self, now: Timestamp) -> Result<()> {
+        let thrown = freeze::frozen(&self.data_dir);
+        if thrown.as_deref() == self.view().frozen() {
+            return Ok(());
+        }
+        let record = thrown.map_or(Record::Thawed, |why| Record::Frozen { why });
+        self.ledger.append(&[record], now)
+    }
+
+    fn policy_of(&self, scope: &Scope) -> String {
+        let rule = self.rules.rule_for(scope);
+        rule.map_or_else(|| "-".to_owned(), |rule| format!("{}@{}", rule.name, self.rules.revision))
+    }
+
+    fn seen(&self, event: &RiskEvent, verb: Verb, reason: &Reason) -> Seen {
+        let scope = subject_scope(event);
+        Seen {
+            event_id: revision_id(&event.incident_id, event.revision),
+            incident_id: event.incident_id.clone(),
+            verb,
+            reason: reason.clone(),
+            policy: self.policy_of(scope),
+            evidence_digest: event.evidence_digest.clone(),
+            scope: scope.clone(),
+            pending: false,
+            event: None,
+        }
+    }
+
+    fn ignore(&mut self, event: &RiskEvent, reason: Reason, now: Timestamp) -> Result<Handled> {
+        if reason.code != "duplicate" {
+            let seen = self.seen(event, Verb::Ignore, &reason);
+            self.ledger.append(&[Record::Seen(Box::new(seen))], now)?;
+        }
+        Ok(Handled { verb: Verb::Ignore, reason, outcome: None })
+    }
+
+    fn tell(
+        &mut self,
+        event: &RiskEvent,
+        (verb, status): (Verb, OutcomeStatus),
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<Handled> {
+        let report = Report { target: "", status, reason: &reason, commit: None };
+        let outcome = report.outcome(&Subject::of_event(event), now);
+        // Later revisions of an incident with the same answer are recorded, but told once.
+        let told = self.view().has_outcome(&outcome.id);
+        let seen = Seen { pending: !told, ..self.seen(event, verb, &reason) };
+        let mut records = vec![Record::Seen(Box::new(seen))];
+        if !told {
+            records.push(Record::Outcome { outcome: Box::new(outcome.clone()) });
+        }
+        self.ledger.append(&records, now)?;
+        Ok(Handled { verb, reason, outcome: (!told).then_some(outcome) })
+    }
+
+    fn resume_one(&mut self, event: &RiskEvent, now: Timestamp) -> Result<Option<Outcome>> {
+        match judge(event, self.view(), now, &self.rules) {
+            Decision::Act(plan) => self.attempt(event, &plan, now),
+            Decision::Ignore(reason) | Decision::Notify(reason) | Decision::Await(reason) => {
+                self.give_up(event, &reason, now)
+            }
+        }
+    }
+
+    /// The event may not be acted on any more. If an effect was begun, the world says whether it was made.
+    fn give_up(&mut self, event: &RiskEvent, reason: &Reason, now: Timestamp) -> Result<Option<Outcome>> {
+        let subject = Subject::of_event(event);
+        let intent = self.view().intent(&subject.event_id).cloned();
+        let made = match &intent {
+            Some(intent) => match self.look_for(event, intent, now) {
+                Ok(made) => made,
+                Err(error) => return self.postpone(&subject.event_id, error, now),
+            },
+            None => None,
+        };
+        let target = intent.map(|intent| intent.target).unwrap_or_default();
+        let interrupted =
+            Reason::new(&reason.code, format!("interrupted, then not allowed any more: {}", reason.text));
+        let found = Reason::new("recovered", "the revert was on the branch already when the work went on");
+        let report = match made {
+            Some(commit) => {
+                Report { target: &target, status: OutcomeStatus::Acted, reason: &found, commit: Some(commit) }
+            }
+            None => Report {
+                target: &target,
+                status: OutcomeStatus::NotActed,
+                reason: &interrupted,
+                commit: None,
+            },
+        };
+        self.finish(report.outcome(&subject, now), now).map(Some)
+    }
+
+    fn look_for(&self, event: &RiskEvent, intent: &Intent, now: Timestamp) -> Result<Option<Oid>> {
+        let Some(rule) = self.rules.rule_for(subject_scope(event)) else { return Ok(None) };
+        let plan = RevertPlan {
+            rule: rule.clone(),
+            path: String::new(),
+            scope: subject_scope(event).clone(),
+            approved_by: None,
+        };
+        let Some(mut request) = self.request(event, &plan) else { return Ok(None) };
+        (request.repository, request.branch) = (intent.repository.clone(), intent.branch.clone());
+        let mirror = self.mirror(&intent.repository)?;
+        match mirror.examine(mirror.fetch(&intent.branch)?, &request, now)? {
+            Finding::AlreadyDone { commit, .. } => Ok(Some(commit)),
+            _ => Ok(None),
+        }
+    }
+
+    fn attempt(&mut self, event: &RiskEvent, plan: &RevertPlan, now: Timestamp) -> Result<Option<Outcome>> {
+        let subject = Subject::of_event(event);
+        match self.step(Step::Recorded).and_then(|()| self.carry_out(event, plan, now)) {
+            Ok(outcome) => {
+                self.retries.remove(&subject.event_id);
+                self.finish(outcome, now).map(Some)
+            }
+            Err(error) => self.postpone(&subject.event_id, error, now),
+        }
+    }
+
+    /// A repository that cannot be reached is tried again, later each time, for as long as the event is fresh.
+    fn postpone(&mut self, event_id: &str, error: ActuatorError, now: Timestamp) -> Result<Option<Outcome>> {
+        if !matches!(
+            error,
+            ActuatorError::Git { .. } | ActuatorError::Raced { .. } | ActuatorError::NotThere { .. }
+        ) {
+            return Err(error);
+        }
+        let n_failed = self.retries.get(event_id).map_or(1, |retry| retry.n_failed + 1);
+        let wait_secs = 1_i64 << n_failed.min(5);
+        let not_before =
+            Timestamp::from_unix_nanos(now.unix_nanos().saturating_add(wait_secs * 1_000_000_000));
+        tracing::warn!(
+            event_id,
+            n_failed,
+            wait_secs,
+            error = error.chain(),
+            "the revert could not be made, will try again"
+        );
+        self.retries.insert(event_id.to_owned(), Retry { n_failed, not_before });
+        Ok(None)
+    }
+
+    fn carry_out(&mut self, event: &RiskEvent, plan: &RevertPlan, now: Timestamp) -> Result<Outcome> {
+        let subject = Subject::of_event(event);
+        let refused = |target: &str, reason: &Reason| {
+            let report = Report { target, status: OutcomeStatus::Failed, reason, commit: None };
+            Ok(report.outcome(&subject, now))
+        };
+        let Some(request) = self.request(event, plan) else {
+            return refused("", &Reason::new("no_change", "the event names no change"));
+        };
+        let mirror = self.mirror(&request.repository)?;
+        for _ in 0..self.limits.push_attempts {
+            let head = mirror.fetch(&request.branch)?;
+            let finding = mirror.examine(head, &request, now)?;
+            self.step(Step::Examined)?;
+            let target = match finding {
+                Finding::Guilty(target) => target,
+                Finding::Refused { target, reason } => return refused(&target, &reason),
+                Finding::AlreadyDone { target, commit, event_id } => {
+                    return Ok(done_before(&subject, (&target, commit), event_id.as_deref(), now));
+                }
+            };
+            match self.make(&Attempt { mirror: &mirror, request: &request, head, target: &target }, now)? {
+                Made::Commit(commit) => {
+                    let text = format!("{} was reverted on {}", target.commit, request.branch);
+                    let reason = Reason::new("reverted", text);
+                    let target = target.commit.to_string();
+                    let (status, commit) = (OutcomeStatus::Acted, Some(commit));
+                    return Ok(
+                        Report { target: &target, status, reason: &reason, commit }.outcome(&subject, now)
+                    );
+                }
+                Made::Refused(reason) => return refused(&target.commit.to_string(), &reason),
+                Made::Raced => {
+                    tracing::info!(branch = request.branch, "lost a race for the branch, preparing again")
+                }
+            }
+        }
+        let (repository, branch) = (request.repository, request.branch);
+        Err(ActuatorError::Raced { repository, branch, attempts: self.limits.push_attempts })
+    }
+
+    fn make(&mut self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Made> {
+        let Attempt { mirror, request, head, target } = *attempt;
+        let intent = Intent {
+            event_id: request.event_id.clone(),
+            incident_id: request.incident_id.clone(),
+            action: GIT_REVERT.to_owned(),
+            target: target.commit.to_string(),
+            repository: request.repository.clone(),
+            branch: request.branch.clone(),
+            head: head.to_string(),
+            policy: request.policy.clone(),
+        };
+        self.ledger.append(&[Record::Intent(intent)], now)?;
+        self.step(Step::Intended)?;
+        let commit = match mirror.revert(head, target, request, now)? {
+            Reverted::Commit(commit) => commit,
+            Reverted::Refused(reason) => return Ok(Made::Refused(reason)),
+        };
+        self.step(Step::Committed)?;
+        if let Some(why) = freeze::frozen(&self.data_dir) {
+            return Ok(Made::Refused(Reason::new("frozen", format!("all actions are frozen: {why}"))));
+        }
+        if mirror.push(&request.branch, head, commit)? == Pushed::Raced {
+            return Ok(Made::Raced);
+        }
+        self.step(Step::Pushed)?;
+        if !mirror.contains(&request.branch, commit)? {
+            let (repository, branch) = (request.repository.clone(), request.branch.clone());
+            return Err(ActuatorError::NotThere { commit: commit.to_string(), branch, repository });
+        }
+        self.step(Step::Verified)?;
+        Ok(Made::Commit(commit))
+    }
+
+    fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Result<Outcome> {
+        self.ledger.append(&[Record::Outcome { outcome: Box::new(outcome.clone()) }], now)?;
+        Ok(outcome)
+    }
+
+    fn mirror(&self, repository: &str) -> Result<Mirror> {
+        Mirror::open(&self.data_dir.join("repositories"), repository)
+    }
+
+    fn request(&self, event: &RiskEvent, plan: &RevertPlan) -> Option<Request> {
+        Some(Request {
+            repository: plan.rule.repository.clone(),
+            branch: plan.rule.branch.clone(),
+            path: plan.path.clone(),
+            change: event.change.clone()?,
+            event_id: revision_id(&event.incident_id, event.revision),
+            incident_id: event.incident_id.clone(),
+            evidence_digest: event.evidence_digest.clone(),
+            explanation: event.explanation.clone(),
+            policy: format!("{}@{}", plan.rule.name, self.rules.revision),
+            author: self.rules.author.clone(),
+            approved_by: plan.approved_by.clone(),
+            max_commit_age_secs: plan.rule.max_commit_age_secs,
+            config_window_secs: plan.rule.config_window_secs,
+            whole_commit: plan.rule.whole_commit,
+            walk_commits: self.limits.walk_commits,
+        })
+    }
+
+    fn step(&mut self, step: Step) -> Result<()> {
+        self.hook.as_mut().map_or(Ok(()), |hook| hook(step))
+    }
+}
+
+/// One try to move the branch.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    mirror: &'a Mirror,
+    request: &'a Request,
+    head: Oid,
+    target: &'a Target,
+}
+
+enum Made {
+    Commit(Oid),
+    Refused(Reason),
+    Raced,
+}
+
+/// Whose desired state is concerned: that of the changed service, which need not be the one that suffers.
+fn subject_scope(event: &RiskEvent) -> &Scope {
+    event.change.as_ref().map_or(&event.scope, |change| &change.scope)
+}
+
+fn done_before(
+    subject: &Subject,
+    (target, commit): (&str, Oid),
+    by_event: Option<&str>,
+    now: Timestamp,
+) -> Outcome {
+    let ours = by_event == Some(subject.event_id.as_str());
+    let (status, reason) = if ours {
+        (
+            OutcomeStatus::Acted,
+            Reason::new("recovered", "the revert was on the branch already when the work went on"),
+        )
+    } else {
+        (
+            OutcomeStatus::AlreadyDone,
+            Reason::new("already_done", format!("{commit} on the branch is the remedy already")),
+        )
+    };
+    Report { target, status, reason: &reason, commit: Some(commit) }.outcome(subject, now)
+}
+
+/// Which event of which incident of whom.
+struct Subject {
+    event_id: String,
+    incident_id: String,
+    scope: Scope,
+}
+
+impl Subject {
+    fn of_event(event: &RiskEvent) -> Self {
+        let event_id = revision_id(&event.incident_id, event.revision);
+        Self { event_id, incident_id: event.incident_id.clone(), scope: subject_scope(event).clone() }
+    }
+
+    fn of_seen(seen: &Seen) -> Self {
+        let Seen { event_id, incident_id, scope, .. } = seen.clone();
+        Self { event_id, incident_id, scope }
+    }
+}
+
+struct Report<'a> {
+    target: &'a str,
+    status: OutcomeStatus,
+    reason: &'a Reason,
+    commit: Option<Oid>,
+}
+
+impl Report<'_> {
+    fn outcome(&self, subject: &Subject, now: Timestamp) -> Outcome {
+        let status = serde_json::to_string(&self.status).unwrap_or_default();
+        let parts = ["outcome", &subject.incident_id, GIT_REVERT, self.target, &status];
+        Outcome {
+            schema_version: contract::OUTCOME_SCHEMA_VERSION.to_owned(),
+            id: content_id(&parts),
+            incident_id: subject.incident_id.clone(),
+            event_id: subject.event_id.clone(),
+            action: GIT_REVERT.to_owned(),
+            target: self.target.to_owned(),
+            status: self.status,
+            reason: format!("{}: {}", self.reason.code, self.reason.text),
+            commit: self.commit.map(|commit| commit.to_string()),
+            at: now,
+            scope: subject.scope.clone(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Events from a Kafka topic: binary and structured mode, positions committed after the ledger holds the event.
+
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use super::Received;
+use super::backoff::Backoff;
+use super::verify::{Refusal, verify_binary, verify_structured};
+use crate::config::KafkaPlan;
+use crate::error::{ActuatorError, Result};
+
+/// A Kafka topic as an intake.
+pub struct KafkaIntake {
+    consumer: StreamConsumer,
+    topic: String,
+    event_bytes_max: usize,
+    open: Option<(String, i32, i64)>,
+    backoff: Backoff,
+    greeted: bool,
+}
+
+impl std::fmt::Debug for KafkaIntake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaIntake")
+            .field("topic", &self.topic)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KafkaIntake {
+    /// Joins the consumer group.
+    ///
+    /// # Errors
+    /// [`ActuatorError::Kafka`] if the client cannot be made.
+    pub fn new(plan: &KafkaPlan, event_bytes_max: usize) -> Result<Self> {
+        let topic = plan.risk_events_topic.clone();
+        let fault = |doing, error: rdkafka::error::KafkaError| ActuatorError::Kafka {
+            doing,
+            topic: plan.risk_events_topic.clone(),
+            why: error.to_string(),
+        };
+        let consumer: StreamConsumer = ClientConfig::new()
+            .set("bootstrap.servers", plan.brokers.join(","))
+            .set("group.id", &plan.group_id)
+            .set("client.id", "bellwether-actuator")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("isolation.level", "read_committed")
+            .set("queued.max.messages.kbytes", "16384")
+            .create()
+            .map_err(|error| fault("open a consumer for", error))?;
+        consumer.subscribe(&[&topic]).map_err(|error| fault("subscribe to", error))?;
+        Ok(Self { consumer, topic, event_bytes_max, open: None, backoff: Backoff::default(), greeted: false })
+    }
+
+    /// Waits for what comes next.
+    pub async fn next(&mut self) -> Received {
+        if !self.greeted {
+            // librdkafka connects by itself and says so only when it fails.
+            self.greeted = true;
+            return Received::Connected;
+        }
+        loop {
+            match self.consumer.recv().await {
+                Ok(message) => {
+                    self.backoff.succeed();
+                    self.open = Some((message.topic().to_owned(), message.partition(), message.offset()));
+                    if let Some(received) = read(&message, self.event_bytes_max) {
+                        return received;
+                    }
+                }
+                Err(error) => {
+                    tokio::time::sleep(self.backoff.fail()).await;
+                    return Received::Interrupted(format!("topic {}: {error}", self.topic));
+                }
+            }
+        }
+    }
+
+    /// Commits the position of the message given last.
+    ///
+    /// # Errors
+    /// Never fails the handling: a position that could not be committed means that the event comes again, and the
+    /// ledger knows it. Only a position that cannot be expressed is an error.
+    pub fn settle(&mut self) -> Result<()> {
+        let Some((topic, partition, offset)) = self.open.take() else { return Ok(()) };
+        let mut positions = TopicPartitionList::new();
+        let added = positions.add_partition_offset(&topic, partition, Offset::Offset(offset + 1));
+        added.map_err(|error| ActuatorError::Kafka {
+            doing: "commit position of",
+            topic,
+            why: error.to_string(),
+        })?;
+        if let Err(error) = self.consumer.commit(&positions, CommitMode::Async) {
+            tracing::warn!(partition, offset, error = error.to_string(), "position could not be committed");
+        }
+        Ok(())
+    }
+}
+
+/// Reads one message; `None` for a tombstone, which says nothing.
+fn read(message: &BorrowedMessage<'_>, event_bytes_max: usize) -> Option<Received> {
+    let data = message.payload()?;
+    if data.len() > event_bytes_max {
+        let text = format!("is longer than limits.event_bytes, which is {event_bytes_max}");
+        return Some(Received::Refused(Refusal { code: "too_long", text, event_id: None }));
+    }
+    let header = |name: &str| {
+        let found = message.headers()?.iter().find(|header| header.key.eq_ignore_ascii_case(name))?;
+        found.value.map(|value| String::from_utf8_lossy(value).into_owned())
+    };
+    let structured = header("content-type").is_some_and(|kind| kind.starts_with("application/cloudevents"));
+    let verified = if structured { verify_structured(data) } else { verify_binary(header, data) };
+    Some(verified.map_or_else(Received::Refused, |event| Received::Event(Box::new(event))))
+}

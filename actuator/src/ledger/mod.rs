@@ -1,0 +1,18 @@
+//! The append-only audit: what was seen, decided, intended, done and reported.
+//!
+//! Promises: a record is on disk before anything rests on it; records are chained by hash, so that a change to any of
+//! them is found; a line that a crash tore is cut off and the cut is recorded. What it does not do: decide, act, or
+//! notice that whole lines were cut from the end while the program was down (keep a copy elsewhere for that).
+
+mod chain;
+mod record;
+mod store;
+mod view;
+
+pub use chain::{ChainFault, Entry, read_chain};
+pub use record::{Intent, Record, Seen, Verb};
+pub use store::{LEDGER_FILE, Ledger};
+pub use view::LedgerView;
+
+#[cfg(test)]
+mod tests;

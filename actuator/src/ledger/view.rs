@@ -1,0 +1,166 @@
+//! What the ledger knows, in memory and bounded: the past as `policy` sees it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use contract::{Outcome, OutcomeStatus, Timestamp};
+
+use super::chain::Entry;
+use super::record::{Intent, Record, Seen};
+
+/// Event ids that are remembered. Older ones are refused by their age.
+const SEEN_MAX: usize = 100_000;
+/// Incidents and outcomes that are remembered.
+const FINISHED_MAX: usize = 20_000;
+/// Actions that are remembered for each service; the policy allows at most 100 a day.
+const ACTIONS_MAX: usize = 1_000;
+
+/// A set that forgets its oldest member when it is full.
+#[derive(Debug, Default)]
+struct Recent {
+    order: VecDeque<String>,
+    members: BTreeSet<String>,
+}
+
+impl Recent {
+    /// Adds a member; gives back the one that was forgotten for it.
+    fn add(&mut self, member: &str, max: usize) -> Option<String> {
+        if !self.members.insert(member.to_owned()) {
+            return None;
+        }
+        self.order.push_back(member.to_owned());
+        let oldest = if self.order.len() > max { self.order.pop_front() } else { None };
+        oldest.inspect(|oldest| {
+            self.members.remove(oldest);
+        })
+    }
+}
+
+/// The past.
+///
+/// # Invariants
+/// A function of the entries applied, in order.
+#[derive(Debug, Default)]
+pub struct LedgerView {
+    last_event_id: Option<String>,
+    seen: Recent,
+    outcome_ids: Recent,
+    finished_order: Recent,
+    finished: BTreeMap<String, String>,
+    actions: BTreeMap<String, VecDeque<Timestamp>>,
+    unfinished: BTreeMap<String, Seen>,
+    intents: BTreeMap<String, Intent>,
+    unsent: Vec<Outcome>,
+    frozen: Option<String>,
+}
+
+impl LedgerView {
+    /// The event after which the intake goes on.
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.last_event_id.as_deref()
+    }
+
+    /// Whether an event was decided about before.
+    #[must_use]
+    pub fn has_seen(&self, event_id: &str) -> bool {
+        self.seen.members.contains(event_id)
+    }
+
+    /// Whether an outcome was recorded before.
+    #[must_use]
+    pub fn has_outcome(&self, outcome_id: &str) -> bool {
+        self.outcome_ids.members.contains(outcome_id)
+    }
+
+    /// What was done for an incident, if its remedy is in the world.
+    #[must_use]
+    pub fn finished_action(&self, incident_id: &str) -> Option<&str> {
+        self.finished.get(incident_id).map(String::as_str)
+    }
+
+    /// When something was done for a service within the last `secs`, oldest first.
+    pub fn actions_within(
+        &self,
+        scope_key: &str,
+        now: Timestamp,
+        secs: u64,
+    ) -> impl Iterator<Item = Timestamp> {
+        let all = self.actions.get(scope_key).into_iter().flatten().copied();
+        all.filter(move |at| now.secs_since(*at) < secs as f64)
+    }
+
+    /// Who approved acting on this evidence. Approvals are not part of this version.
+    #[must_use]
+    pub fn approval(&self, _incident_id: &str, _evidence_digest: &str, _now: Timestamp) -> Option<String> {
+        None
+    }
+
+    /// Why everything is stopped, if it is.
+    #[must_use]
+    pub fn frozen(&self) -> Option<&str> {
+        self.frozen.as_deref()
+    }
+
+    /// Events whose handling was interrupted, by event id.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<Seen> {
+        self.unfinished.values().cloned().collect()
+    }
+
+    /// The effect that was begun for an unfinished event.
+    #[must_use]
+    pub fn intent(&self, event_id: &str) -> Option<&Intent> {
+        self.intents.get(event_id)
+    }
+
+    /// Outcomes that still have to be told, oldest first.
+    #[must_use]
+    pub fn unsent(&self) -> &[Outcome] {
+        &self.unsent
+    }
+
+    /// Takes in one entry.
+    pub fn apply(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::Seen(seen) => self.apply_seen(seen),
+            Record::Intent(intent) => {
+                self.intents.insert(intent.event_id.clone(), intent.clone());
+            }
+            Record::Outcome { outcome } => self.apply_outcome(outcome),
+            Record::Sent { outcome_id, .. } => self.unsent.retain(|outcome| outcome.id != *outcome_id),
+            Record::Frozen { why } => self.frozen = Some(why.clone()),
+            Record::Thawed => self.frozen = None,
+            Record::Cut { .. } => {}
+        }
+    }
+
+    fn apply_seen(&mut self, seen: &Seen) {
+        self.last_event_id = Some(seen.event_id.clone());
+        self.seen.add(&seen.event_id, SEEN_MAX);
+        if seen.pending {
+            self.unfinished.insert(seen.event_id.clone(), seen.clone());
+        }
+    }
+
+    fn apply_outcome(&mut self, outcome: &Outcome) {
+        self.unfinished.remove(&outcome.event_id);
+        self.intents.remove(&outcome.event_id);
+        if !self.has_outcome(&outcome.id) {
+            self.unsent.push(outcome.clone());
+        }
+        self.outcome_ids.add(&outcome.id, FINISHED_MAX);
+        if matches!(outcome.status, OutcomeStatus::Acted | OutcomeStatus::AlreadyDone) {
+            if let Some(forgotten) = self.finished_order.add(&outcome.incident_id, FINISHED_MAX) {
+                self.finished.remove(&forgotten);
+            }
+            self.finished.insert(outcome.incident_id.clone(), outcome.reason.clone());
+        }
+        if outcome.status == OutcomeStatus::Acted {
+            let actions = self.actions.entry(outcome.scope.key()).or_default();
+            actions.push_back(outcome.at);
+            if actions.len() > ACTIONS_MAX {
+                actions.pop_front();
+            }
+        }
+    }
+}

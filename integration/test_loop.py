@@ -52,7 +52,8 @@ def test_through_kafka(stage: Stage):
 def test_over_otlp(stage: Stage):
     """Scenario: SDK, collector, OTLP, engine with its embedded log, HTTP, actuator; the SDK names the commit.
 
-    Guarantees: as through Kafka, with `vcs.ref.head.revision` as the way to the guilty commit.
+    Guarantees: as through Kafka, with `vcs.ref.head.revision` as the way to the guilty commit; the outcome has come
+    back to the engine.
     """
     loop = Loop(stage)
     engine = stage.program(Engine("engine-otlp.yaml", stage.folder / "engine"))
@@ -60,6 +61,8 @@ def test_over_otlp(stage: Stage):
     values = {"engine_url": engine.url, "repository": loop.repository.bare, "mode": "auto"}
     actuator = stage.program(Actuator("actuator-http.yaml", stage.folder / "actuator", **values))
     loop.run(engine, stage.shop(gate.grpc, loop.repository, "--announce-commit"), actuator)
+    records = "bellwether_records_total"
+    wait_for("the outcome", lambda: engine.metrics().total(records, kind="outcome") >= 1, seconds=10)
 
 
 class Loop:

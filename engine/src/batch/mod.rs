@@ -12,6 +12,8 @@ mod dimension;
 mod schema;
 mod view;
 
+pub(crate) use view::{EXPLICIT_SCALE, pack_negative};
+
 pub use attributes::{AttributeValue, Attributes, RawAttributes};
 pub use dimension::{MetricKind, Resource, ResourceId, Series, SeriesId, Temporality};
 pub use schema::{

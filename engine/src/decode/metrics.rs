@@ -1,0 +1,597 @@
+//! `ExportMetricsServiceRequest` to columns.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float64Array, Float64Builder, Int32Array, Int64Array, ListBuilder, RecordBatch, UInt32Array,
+    UInt64Array, UInt64Builder,
+};
+use arrow::datatypes::{DataType, Field};
+
+use super::cache::{ByteKey, Caches, MetricHead, key_of};
+use super::drops::Drops;
+use super::error::WireFault;
+use super::wire::{Fields, Value};
+use crate::batch::{
+    EXPLICIT_SCALE, MetricBatch, MetricKind, Resource, Series, Temporality, histogram_schema, number_schema,
+    pack_negative, summary_schema,
+};
+
+#[derive(Debug, Default)]
+struct NumberColumns {
+    series: Vec<u32>,
+    start: Vec<i64>,
+    at: Vec<i64>,
+    value: Vec<f64>,
+    flags: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct HistogramColumns {
+    series: Vec<u32>,
+    start: Vec<i64>,
+    at: Vec<i64>,
+    flags: Vec<u32>,
+    count: Vec<u64>,
+    sum: Vec<f64>,
+    min: Vec<f64>,
+    max: Vec<f64>,
+    bounds: ListBuilder<Float64Builder>,
+    counts: ListBuilder<UInt64Builder>,
+    scale: Vec<i32>,
+    zero: Vec<u64>,
+    positive_offset: Vec<i32>,
+    negative: Vec<i64>,
+}
+
+#[derive(Debug)]
+struct SummaryColumns {
+    series: Vec<u32>,
+    start: Vec<i64>,
+    at: Vec<i64>,
+    flags: Vec<u32>,
+    count: Vec<u64>,
+    sum: Vec<f64>,
+    quantiles: ListBuilder<Float64Builder>,
+    values: ListBuilder<Float64Builder>,
+}
+
+fn floats() -> ListBuilder<Float64Builder> {
+    ListBuilder::new(Float64Builder::new()).with_field(Field::new("item", DataType::Float64, false))
+}
+
+fn counts() -> ListBuilder<UInt64Builder> {
+    ListBuilder::new(UInt64Builder::new()).with_field(Field::new("item", DataType::UInt64, false))
+}
+
+/// One point of any kind, as its fields are read.
+#[derive(Debug, Default)]
+struct Point {
+    start: u64,
+    at: u64,
+    flags: u32,
+    value: Option<f64>,
+    count: u64,
+    sum: f64,
+    min: f64,
+    max: f64,
+    scale: i32,
+    zero: u64,
+    positive_offset: i32,
+    negative_offset: i32,
+    n_negative: usize,
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+    positive: Vec<u64>,
+    negative: Vec<u64>,
+    attributes: Vec<u8>,
+}
+
+impl Point {
+    fn clear(&mut self) {
+        let Self { bounds, counts, positive, negative, attributes, .. } = std::mem::take(self);
+        let (mut bounds, mut counts, mut positive, mut negative) = (bounds, counts, positive, negative);
+        let mut attributes = attributes;
+        bounds.clear();
+        counts.clear();
+        positive.clear();
+        negative.clear();
+        attributes.clear();
+        let nan = f64::NAN;
+        *self = Self {
+            sum: nan,
+            min: nan,
+            max: nan,
+            bounds,
+            counts,
+            positive,
+            negative,
+            attributes,
+            ..Self::default()
+        };
+    }
+}
+
+fn packed_fixed64(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), WireFault> {
+    match value {
+        Value::Bytes(bytes) if bytes.len() % 8 == 0 => {
+            bytes
+                .chunks_exact(8)
+                .for_each(|chunk| push(u64::from_le_bytes(chunk.try_into().expect("chunks of eight"))));
+            Ok(())
+        }
+        Value::Bytes(_) => Err(WireFault::Truncated),
+        Value::Fixed64(number) => {
+            push(number);
+            Ok(())
+        }
+        _ => Err(WireFault::WireType),
+    }
+}
+
+/// Builds the columns of one request.
+#[derive(Debug)]
+pub(crate) struct MetricColumns {
+    dictionary: Vec<Arc<Series>>,
+    numbers: NumberColumns,
+    histograms: HistogramColumns,
+    summaries: SummaryColumns,
+    point: Point,
+    n_items: usize,
+}
+
+/// Where the walk stands.
+struct Place<'a> {
+    caches: &'a mut Caches,
+    drops: &'a mut Drops,
+    resource: Arc<Resource>,
+    resource_key: ByteKey,
+    scope: Arc<str>,
+    scope_key: ByteKey,
+}
+
+impl MetricColumns {
+    pub(crate) fn new() -> Self {
+        let histograms = HistogramColumns {
+            series: vec![],
+            start: vec![],
+            at: vec![],
+            flags: vec![],
+            count: vec![],
+            sum: vec![],
+            min: vec![],
+            max: vec![],
+            bounds: floats(),
+            counts: counts(),
+            scale: vec![],
+            zero: vec![],
+            positive_offset: vec![],
+            negative: vec![],
+        };
+        let summaries = SummaryColumns {
+            series: vec![],
+            start: vec![],
+            at: vec![],
+            flags: vec![],
+            count: vec![],
+            sum: vec![],
+            quantiles: floats(),
+            values: floats(),
+        };
+        Self {
+            dictionary: vec![],
+            numbers: NumberColumns::default(),
+            histograms,
+            summaries,
+            point: Point::default(),
+            n_items: 0,
+        }
+    }
+
+    /// Walks a request.
+    pub(crate) fn walk(
+        &mut self,
+        request: &[u8],
+        tenant: &Arc<str>,
+        caches: &mut Caches,
+        drops: &mut Drops,
+    ) -> Result<(), WireFault> {
+        let mut fields = Fields::of(request);
+        while let Some((number, field, _)) = fields.next()? {
+            if number == 1 {
+                self.resource_metrics(field.bytes()?, tenant, caches, drops)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn resource_metrics(
+        &mut self,
+        message: &[u8],
+        tenant: &Arc<str>,
+        caches: &mut Caches,
+        drops: &mut Drops,
+    ) -> Result<(), WireFault> {
+        let encoded = super::walk::resource_attributes(message)?;
+        let (resource_key, resource) = caches.resource(tenant, &encoded)?;
+        let mut place = Place { caches, drops, resource, resource_key, scope: "".into(), scope_key: 0 };
+        let mut fields = Fields::of(message);
+        while let Some((number, field, _)) = fields.next()? {
+            if number == 2 {
+                self.scope_metrics(field.bytes()?, &mut place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn scope_metrics(&mut self, message: &[u8], place: &mut Place<'_>) -> Result<(), WireFault> {
+        let scope = super::walk::scope_name(message)?;
+        place.scope = scope.into();
+        place.scope_key = key_of(place.resource_key, &[scope.as_bytes()]);
+        let mut fields = Fields::of(message);
+        while let Some((number, field, _)) = fields.next()? {
+            if number == 2 {
+                self.metric(field.bytes()?, place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn metric(&mut self, message: &[u8], place: &mut Place<'_>) -> Result<(), WireFault> {
+        let (mut name, mut unit) = ("", "");
+        let mut content: Option<(u32, &[u8])> = None;
+        let mut fields = Fields::of(message);
+        while let Some((number, field, _)) = fields.next()? {
+            match number {
+                1 => name = field.text()?,
+                3 => unit = field.text()?,
+                5 | 7 | 9 | 10 | 11 => content = Some((number, field.bytes()?)),
+                _ => {}
+            }
+        }
+        let Some((number, content)) = content else {
+            place.drops.note("metric_without_points", message);
+            return Ok(());
+        };
+        let Some(kind) = kind_of(number, content)? else {
+            place.drops.note_points("temporality_unspecified", content);
+            return Ok(());
+        };
+        if name.is_empty() {
+            place.drops.note_points("metric_without_name", content);
+            return Ok(());
+        }
+        let head = MetricHead { scope: Arc::clone(&place.scope), name: name.into(), unit: unit.into(), kind };
+        let tag = [number as u8, kind_byte(kind)];
+        let key = key_of(place.scope_key, &[name.as_bytes(), unit.as_bytes(), &tag]);
+        let mut points = Fields::of(content);
+        while let Some((field_number, field, _)) = points.next()? {
+            if field_number == 1 {
+                self.data_point(number, field.bytes()?, (&head, key), place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn data_point(
+        &mut self,
+        kind: u32,
+        message: &[u8],
+        (head, key): (&MetricHead, ByteKey),
+        place: &mut Place<'_>,
+    ) -> Result<(), WireFault> {
+        self.point.clear();
+        let (mut quantiles, mut values) = (Vec::new(), Vec::new());
+        match kind {
+            5 | 7 => number_point(&mut self.point, message)?,
+            9 => histogram_point(&mut self.point, message)?,
+            10 => exponential_point(&mut self.point, message)?,
+            _ => summary_point(&mut self.point, message, &mut quantiles, &mut values)?,
+        }
+        if self.point.at == 0
+            || i64::try_from(self.point.at).is_err()
+            || i64::try_from(self.point.start).is_err()
+        {
+            place.drops.note("point_without_time", message);
+            return Ok(());
+        }
+        if let Some(reason) = fault_of(kind, &self.point) {
+            place.drops.note(reason, message);
+            return Ok(());
+        }
+        let series = place.caches.series(key, &place.resource, head, &self.point.attributes)?;
+        let idx = self.dictionary.len() as u32;
+        self.dictionary.push(series);
+        self.n_items += 1;
+        match kind {
+            5 | 7 => self.numbers.push(idx, &self.point),
+            9 | 10 => self.histograms.push(idx, &self.point, kind == 9),
+            _ => self.summaries.push(idx, &self.point, &quantiles, &values),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn n_items(&self) -> usize {
+        self.n_items
+    }
+
+    /// The batch.
+    pub(crate) fn finish(self) -> MetricBatch {
+        MetricBatch {
+            series: self.dictionary,
+            numbers: self.numbers.finish(),
+            histograms: self.histograms.finish(),
+            summaries: self.summaries.finish(),
+        }
+    }
+}
+
+fn fault_of(kind: u32, point: &Point) -> Option<&'static str> {
+    match kind {
+        5 | 7 if point.value.is_none() && point.flags & 1 == 0 => Some("point_without_value"),
+        9 if !point.counts.is_empty() && point.counts.len() != point.bounds.len() + 1 => {
+            Some("buckets_do_not_fit_bounds")
+        }
+        9 if point
+            .bounds
+            .windows(2)
+            .any(|pair| pair[0].partial_cmp(&pair[1]) != Some(std::cmp::Ordering::Less)) =>
+        {
+            Some("bounds_do_not_rise")
+        }
+        _ => None,
+    }
+}
+
+fn kind_byte(kind: MetricKind) -> u8 {
+    match kind {
+        MetricKind::Sum { temporality: Temporality::Cumulative, monotonic } => 2 + u8::from(monotonic),
+        MetricKind::Sum { monotonic, .. } => u8::from(monotonic),
+        MetricKind::Histogram(Temporality::Cumulative)
+        | MetricKind::ExponentialHistogram(Temporality::Cumulative) => 1,
+        _ => 0,
+    }
+}
+
+/// The kind of a metric; `None` if its temporality is not told.
+fn kind_of(number: u32, content: &[u8]) -> Result<Option<MetricKind>, WireFault> {
+    let (mut temporality, mut monotonic) = (0, false);
+    let mut fields = Fields::of(content);
+    while let Some((field_number, field, _)) = fields.next()? {
+        match (number, field_number) {
+            (7 | 9 | 10, 2) => temporality = field.varint()?,
+            (7, 3) => monotonic = field.varint()? != 0,
+            _ => {}
+        }
+    }
+    let temporality = match temporality {
+        1 => Some(Temporality::Delta),
+        2 => Some(Temporality::Cumulative),
+        _ => None,
+    };
+    Ok(match number {
+        5 => Some(MetricKind::Gauge),
+        7 => temporality.map(|temporality| MetricKind::Sum { temporality, monotonic }),
+        9 => temporality.map(MetricKind::Histogram),
+        10 => temporality.map(MetricKind::ExponentialHistogram),
+        _ => Some(MetricKind::Summary),
+    })
+}
+
+fn number_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
+    let mut fields = Fields::of(message);
+    while let Some((number, field, raw)) = fields.next()? {
+        match number {
+            2 => point.start = field.fixed64()?,
+            3 => point.at = field.fixed64()?,
+            4 => point.value = Some(field.double()?),
+            6 => point.value = Some(field.fixed64()? as i64 as f64),
+            7 => point.attributes.extend_from_slice(check_pair(field, raw)?),
+            8 => point.flags = field.varint()? as u32,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_pair<'a>(field: Value<'a>, raw: &'a [u8]) -> Result<&'a [u8], WireFault> {
+    field.bytes().map(|_| raw)
+}
+
+fn histogram_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
+    point.scale = EXPLICIT_SCALE;
+    let mut fields = Fields::of(message);
+    while let Some((number, field, raw)) = fields.next()? {
+        match number {
+            2 => point.start = field.fixed64()?,
+            3 => point.at = field.fixed64()?,
+            4 => point.count = field.fixed64()?,
+            5 => point.sum = field.double()?,
+            6 => packed_fixed64(field, |count| point.counts.push(count))?,
+            7 => packed_fixed64(field, |bits| point.bounds.push(f64::from_bits(bits)))?,
+            9 => point.attributes.extend_from_slice(check_pair(field, raw)?),
+            10 => point.flags = field.varint()? as u32,
+            11 => point.min = field.double()?,
+            12 => point.max = field.double()?,
+            _ => {}
+        }
+    }
+    if point.counts.len() == 1 && point.bounds.is_empty() {
+        point.counts.clear();
+    }
+    Ok(())
+}
+
+fn exponential_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
+    let mut fields = Fields::of(message);
+    while let Some((number, field, raw)) = fields.next()? {
+        match number {
+            1 => point.attributes.extend_from_slice(check_pair(field, raw)?),
+            2 => point.start = field.fixed64()?,
+            3 => point.at = field.fixed64()?,
+            4 => point.count = field.fixed64()?,
+            5 => point.sum = field.double()?,
+            6 => point.scale = field.sint32()?,
+            7 => point.zero = field.fixed64()?,
+            8 => point.positive_offset = buckets(field.bytes()?, &mut point.positive)?,
+            9 => point.negative_offset = buckets(field.bytes()?, &mut point.negative)?,
+            10 => point.flags = field.varint()? as u32,
+            12 => point.min = field.double()?,
+            13 => point.max = field.double()?,
+            _ => {}
+        }
+    }
+    point.n_negative = point.negative.len();
+    point.counts.extend_from_slice(&point.negative);
+    point.counts.extend_from_slice(&point.positive);
+    Ok(())
+}
+
+fn buckets(message: &[u8], counts: &mut Vec<u64>) -> Result<i32, WireFault> {
+    let mut offset = 0;
+    let mut fields = Fields::of(message);
+    while let Some((number, field, _)) = fields.next()? {
+        match (number, field) {
+            (1, _) => offset = field.sint32()?,
+            (2, Value::Varint(count)) => counts.push(count),
+            (2, Value::Bytes(packed)) => {
+                let mut rest = Fields::of(packed);
+                while let Some(count) = rest.packed_varint()? {
+                    counts.push(count);
+                }
+            }
+            (2, _) => return Err(WireFault::WireType),
+            _ => {}
+        }
+    }
+    Ok(offset)
+}
+
+fn summary_point(
+    point: &mut Point,
+    message: &[u8],
+    quantiles: &mut Vec<f64>,
+    values: &mut Vec<f64>,
+) -> Result<(), WireFault> {
+    let mut fields = Fields::of(message);
+    while let Some((number, field, raw)) = fields.next()? {
+        match number {
+            2 => point.start = field.fixed64()?,
+            3 => point.at = field.fixed64()?,
+            4 => point.count = field.fixed64()?,
+            5 => point.sum = field.double()?,
+            6 => {
+                let (mut quantile, mut value) = (0.0, 0.0);
+                let mut pair = Fields::of(field.bytes()?);
+                while let Some((number, field, _)) = pair.next()? {
+                    match number {
+                        1 => quantile = field.double()?,
+                        2 => value = field.double()?,
+                        _ => {}
+                    }
+                }
+                quantiles.push(quantile);
+                values.push(value);
+            }
+            7 => point.attributes.extend_from_slice(check_pair(field, raw)?),
+            8 => point.flags = field.varint()? as u32,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl NumberColumns {
+    fn push(&mut self, idx: u32, point: &Point) {
+        self.series.push(idx);
+        self.start.push(point.start as i64);
+        self.at.push(point.at as i64);
+        self.value.push(point.value.unwrap_or(f64::NAN));
+        self.flags.push(point.flags);
+    }
+
+    fn finish(self) -> RecordBatch {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(self.series)),
+            Arc::new(Int64Array::from(self.start)),
+            Arc::new(Int64Array::from(self.at)),
+            Arc::new(Float64Array::from(self.value)),
+            Arc::new(UInt32Array::from(self.flags)),
+        ];
+        RecordBatch::try_new(number_schema(), columns)
+            .expect("the columns are those of the schema, equally long")
+    }
+}
+
+impl HistogramColumns {
+    fn push(&mut self, idx: u32, point: &Point, explicit: bool) {
+        self.series.push(idx);
+        self.start.push(point.start as i64);
+        self.at.push(point.at as i64);
+        self.flags.push(point.flags);
+        self.count.push(point.count);
+        self.sum.push(point.sum);
+        self.min.push(point.min);
+        self.max.push(point.max);
+        let bounds: &[f64] = if explicit { &point.bounds } else { &[] };
+        bounds.iter().for_each(|&bound| self.bounds.values().append_value(bound));
+        self.bounds.append(true);
+        point.counts.iter().for_each(|&count| self.counts.values().append_value(count));
+        self.counts.append(true);
+        self.scale.push(point.scale);
+        self.zero.push(point.zero);
+        self.positive_offset.push(point.positive_offset);
+        self.negative.push(pack_negative(point.negative_offset, point.n_negative as u32));
+    }
+
+    fn finish(mut self) -> RecordBatch {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(self.series)),
+            Arc::new(Int64Array::from(self.start)),
+            Arc::new(Int64Array::from(self.at)),
+            Arc::new(UInt32Array::from(self.flags)),
+            Arc::new(UInt64Array::from(self.count)),
+            Arc::new(Float64Array::from(self.sum)),
+            Arc::new(Float64Array::from(self.min)),
+            Arc::new(Float64Array::from(self.max)),
+            Arc::new(self.bounds.finish()),
+            Arc::new(self.counts.finish()),
+            Arc::new(Int32Array::from(self.scale)),
+            Arc::new(UInt64Array::from(self.zero)),
+            Arc::new(Int32Array::from(self.positive_offset)),
+            Arc::new(Int64Array::from(self.negative)),
+        ];
+        RecordBatch::try_new(histogram_schema(), columns)
+            .expect("the columns are those of the schema, equally long")
+    }
+}
+
+impl SummaryColumns {
+    fn push(&mut self, idx: u32, point: &Point, quantiles: &[f64], values: &[f64]) {
+        self.series.push(idx);
+        self.start.push(point.start as i64);
+        self.at.push(point.at as i64);
+        self.flags.push(point.flags);
+        self.count.push(point.count);
+        self.sum.push(point.sum);
+        quantiles.iter().for_each(|&quantile| self.quantiles.values().append_value(quantile));
+        self.quantiles.append(true);
+        values.iter().for_each(|&value| self.values.values().append_value(value));
+        self.values.append(true);
+    }
+
+    fn finish(mut self) -> RecordBatch {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(self.series)),
+            Arc::new(Int64Array::from(self.start)),
+            Arc::new(Int64Array::from(self.at)),
+            Arc::new(UInt32Array::from(self.flags)),
+            Arc::new(UInt64Array::from(self.count)),
+            Arc::new(Float64Array::from(self.sum)),
+            Arc::new(self.quantiles.finish()),
+            Arc::new(self.values.finish()),
+        ];
+        RecordBatch::try_new(summary_schema(), columns)
+            .expect("the columns are those of the schema, equally long")
+    }
+}

@@ -1,0 +1,44 @@
+//! Unpacking with a bound: never more than the limit is allocated, whatever the packed bytes claim.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use super::error::DecodeError;
+use super::limits::DecodeLimits;
+use crate::record::Compression;
+
+/// The plain bytes of a body.
+///
+/// # Errors
+/// [`DecodeError::Unpack`] for bytes that are not packed as claimed, [`DecodeError::TooLarge`] past the limit.
+pub fn unpack<'a>(
+    compression: Compression,
+    body: &'a [u8],
+    limits: &DecodeLimits,
+) -> Result<Cow<'a, [u8]>, DecodeError> {
+    let limit = limits.unpacked_bytes_max;
+    let fail =
+        |packing: &'static str| move |e: std::io::Error| DecodeError::Unpack { packing, why: e.to_string() };
+    match compression {
+        Compression::None if body.len() > limit => Err(DecodeError::TooLarge { limit }),
+        Compression::None => Ok(Cow::Borrowed(body)),
+        Compression::Gzip => {
+            read_all(flate2::read::MultiGzDecoder::new(body), limit, fail("gzip")).map(Cow::Owned)
+        }
+        Compression::Zstd => {
+            let decoder = zstd::Decoder::with_buffer(body).map_err(fail("zstd"))?;
+            read_all(decoder, limit, fail("zstd")).map(Cow::Owned)
+        }
+    }
+}
+
+fn read_all(
+    reader: impl Read,
+    limit: usize,
+    fail: impl FnOnce(std::io::Error) -> DecodeError,
+) -> Result<Vec<u8>, DecodeError> {
+    let mut plain = Vec::new();
+    // one byte more than allowed tells a body at the limit from one beyond it
+    reader.take(limit as u64 + 1).read_to_end(&mut plain).map_err(fail)?;
+    if plain.len() > limit { Err(DecodeError::TooLarge { limit }) } else { Ok(plain) }
+}

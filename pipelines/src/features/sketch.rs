@@ -156,6 +156,12 @@ impl LatencySketch {
         self.buckets.iter().map(|bucket| bucket.1).fold(self.zeros, u64::saturating_add)
     }
 
+    /// The sum as the buckets tell it, off by at most 1 %; for senders that do not report a sum.
+    #[must_use]
+    pub fn approximate_sum(&self) -> f64 {
+        self.buckets.iter().map(|(key, n)| value_of(*key) * *n as f64).sum()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,220 @@
+//! Closing a second: everything in it becomes rows, in a fixed order.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::batch::SeriesId;
+
+use super::calls::CallCell;
+use super::counters::{Point, Value};
+use super::counts::Count;
+use super::identity::Who;
+use super::lines::LineCell;
+use super::meaning::{Counting, Meaning, Role};
+use super::names::Family;
+use super::params::nanos_of;
+use super::resources::{Sample, Samples};
+use super::row::{CallRow, FeatureRows, LineRow, ResourceSignal, ServiceKey};
+use super::second::{Pending, Second};
+use super::stage::Features;
+use super::truth::Standing;
+
+/// Cells of one second by pod, operation and family.
+type Cells = BTreeMap<(Who, Arc<str>, Family), CallCell>;
+
+impl Features {
+    pub(super) fn close(&mut self, second: i64, rows: &mut FeatureRows) {
+        let open = self.state.open.remove(&second).unwrap_or_default();
+        self.state.open_rows = self.state.open_rows.saturating_sub(open.n_rows());
+        let Second { calls, lines, touches, points, .. } = open;
+        let (params, state) = (&self.params, &mut self.state);
+        for (who, touch) in &touches {
+            state.presence.touch(who, touch, params.pods_max, &mut state.counts);
+        }
+        let mut cells: Cells = Cells::new();
+        for ((who, operation), cell) in calls {
+            cells.insert((who, operation, Family::Spans), cell);
+        }
+        let samples = self.close_points(second, points, &mut cells);
+        rows.resources.extend(self.state.resources.close(samples, second));
+        self.close_calls(second, cells, rows);
+        rows.lines.extend(lines.into_iter().map(|(who, cell)| line_row(second, who, cell)));
+        let (params, state) = (&self.params, &mut self.state);
+        rows.edges.extend(state.edges.close(second, params, &mut state.counts));
+        let is_tick = (second + 1).rem_euclid(params.window_secs) == 0;
+        if is_tick {
+            rows.series.extend(state.others.close(second));
+        }
+        rows.presence.extend(state.presence.rows(is_tick));
+        if is_tick {
+            self.forget(second);
+        }
+    }
+
+    /// Points in the order of their time.
+    fn close_points(
+        &mut self,
+        second: i64,
+        points: BTreeMap<SeriesId, Pending>,
+        cells: &mut Cells,
+    ) -> Samples {
+        let mut in_order: Vec<(SeriesId, Arc<Meaning>, Point)> = Vec::new();
+        for (id, pending) in points {
+            let meaning = pending.meaning;
+            in_order.extend(pending.points.into_values().map(|point| (id, Arc::clone(&meaning), point)));
+        }
+        in_order.sort_by_key(|(id, _, point)| (point.at, *id));
+        let mut samples = Samples::default();
+        for (id, meaning, point) in in_order {
+            match &meaning.role {
+                Role::Calls { .. } => self.close_call_point((id, &meaning), point, cells),
+                Role::Resource { .. } => self.close_resource_point((id, &meaning), point, &mut samples),
+                Role::Other { name } => {
+                    if let Some(value) = self.level_or_rate((id, &meaning), point) {
+                        let key = (&meaning.sender.who.subject.service, name);
+                        let (params, state) = (&self.params, &mut self.state);
+                        state.others.add(key, (second, value), params, &mut state.counts);
+                    }
+                }
+            }
+        }
+        samples
+    }
+
+    fn close_call_point(&mut self, (id, meaning): (SeriesId, &Meaning), point: Point, cells: &mut Cells) {
+        let Role::Calls { family, operation, is_error, to_micros } = &meaning.role else { return };
+        let who = &meaning.sender.who;
+        let interval = self.state.presence.export_interval(who);
+        let (params, state) = (&self.params, &mut self.state);
+        let limits = (&mut state.counts, params.counters_max);
+        let Some(gain) = state.counters.gain((id, meaning), point, interval, limits) else { return };
+        let served = match &gain.value {
+            Value::Number(calls) => *calls > 0.0,
+            Value::Histogram { count, .. } => *count > 0,
+        };
+        if served {
+            state.presence.served(who, gain.to);
+        }
+        let key = (who.clone(), Arc::clone(operation), *family);
+        let cell = cells.entry(key).or_insert_with(|| CallCell::new(gain.from, gain.to));
+        cell.add_gain(&gain, *is_error, *to_micros);
+    }
+
+    fn close_resource_point(
+        &mut self,
+        (id, meaning): (SeriesId, &Meaning),
+        point: Point,
+        samples: &mut Samples,
+    ) {
+        let Role::Resource { signal, part, rank, factor } = meaning.role else { return };
+        let at = point.at;
+        // only processor time is a counter whose rate is meant; restarts count, but are wanted as they are
+        let value = if signal == ResourceSignal::Cpu {
+            self.level_or_rate((id, meaning), point)
+        } else {
+            level(&point)
+        };
+        let Some(value) = value else { return };
+        let sender = &meaning.sender;
+        let speaker =
+            sender.pod_uid.filter(|_| !sender.speaks).and_then(|uid| self.state.presence.of_uid(uid));
+        let who = speaker.unwrap_or(&sender.who).clone();
+        samples.add(who, id, Sample { signal, part, rank, at, value: value * factor });
+    }
+
+    fn level_or_rate(&mut self, (id, meaning): (SeriesId, &Meaning), point: Point) -> Option<f64> {
+        if meaning.counting == Counting::Level {
+            return level(&point);
+        }
+        let interval = self.state.presence.export_interval(&meaning.sender.who);
+        let (params, state) = (&self.params, &mut self.state);
+        let limits = (&mut state.counts, params.counters_max);
+        state.counters.gain((id, meaning), point, interval, limits)?.rate()
+    }
+
+    fn close_calls(&mut self, second: i64, cells: Cells, rows: &mut FeatureRows) {
+        let (params, state) = (&self.params, &mut self.state);
+        for (who, _, family) in cells.keys() {
+            state.truth.see(&who.subject.service, *family, second, params.services_max);
+        }
+        let n_changed = state.truth.choose(second);
+        state.counts.add(Count::SourceChanges, n_changed);
+        let mut counting = Cells::new();
+        for (key, cell) in cells {
+            match state.truth.standing(&key.0.subject.service, key.2, cell.start_at, second) {
+                Standing::Counts => {
+                    counting.insert(key, cell);
+                }
+                Standing::OtherSource => state.counts.add(Count::OtherSourceCells, 1),
+                Standing::NoRoom => state.counts.add(Count::ServiceOverflow, 1),
+            }
+        }
+        state.truth.admit(&by_calls(&counting), second, params.operations_max);
+        let mut named = Cells::new();
+        for ((who, operation, family), cell) in counting {
+            let name = state.truth.operation(&who.subject.service, &operation);
+            if name != operation {
+                state.counts.add(Count::OperationOverflow, cell.requests);
+            }
+            match named.get_mut(&(who.clone(), Arc::clone(&name), family)) {
+                Some(known) => known.merge(&cell),
+                None => {
+                    named.insert((who, name, family), cell);
+                }
+            }
+        }
+        rows.calls.extend(named.into_iter().map(|((who, operation, family), cell)| CallRow {
+            subject: who.subject,
+            operation,
+            start_at: cell.start_at,
+            end_at: cell.end_at,
+            source: family.source(),
+            requests: cell.requests,
+            errors: cell.errors,
+            duration_us_sum: cell.duration_us_sum,
+            exemplar_trace_ids: cell.exemplar_trace_ids(),
+            duration: cell.duration,
+        }));
+    }
+
+    fn forget(&mut self, second: i64) {
+        let (params, state) = (&self.params, &mut self.state);
+        let expired = second - params.pod_expiry_secs;
+        state.presence.forget(nanos_of(expired));
+        state.counters.forget(nanos_of(expired));
+        state.resources.forget(expired);
+        state.edges.forget(nanos_of(second - params.join_secs));
+        state.truth.forget(second);
+    }
+}
+
+/// Operations of all services, those with the most requests first.
+fn by_calls(cells: &Cells) -> Vec<(ServiceKey, Arc<str>)> {
+    let mut requests: BTreeMap<(&ServiceKey, &Arc<str>), u64> = BTreeMap::new();
+    for ((who, operation, _), cell) in cells {
+        let n = requests.entry((&who.subject.service, operation)).or_default();
+        *n = n.saturating_add(cell.requests);
+    }
+    let mut wanted: Vec<_> = requests.into_iter().map(|(key, n)| (Reverse(n), key)).collect();
+    wanted.sort();
+    wanted.into_iter().map(|(_, (service, operation))| (service.clone(), Arc::clone(operation))).collect()
+}
+
+fn level(point: &Point) -> Option<f64> {
+    match point.value {
+        Value::Number(number) => Some(number),
+        Value::Histogram { .. } => None,
+    }
+}
+
+fn line_row(second: i64, who: Who, cell: LineCell) -> LineRow {
+    let (by_severity, error_samples) = cell.into_parts();
+    LineRow {
+        subject: who.subject,
+        start_at: nanos_of(second),
+        end_at: nanos_of(second + 1),
+        by_severity,
+        error_samples,
+    }
+}

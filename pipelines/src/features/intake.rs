@@ -1,0 +1,237 @@
+//! Rows of a batch into the open seconds they belong to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::batch::{
+    Histograms, LogBatch, Logs, MetricBatch, Numbers, Resource, Series, SpanBatch, SpanRow, Spans,
+};
+use engine::record::UnixNanos;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::calls::ServedSpan;
+use super::counters::Point;
+use super::counts::Count;
+use super::edges::{ClientHalf, ServerHalf, SpanKey};
+use super::identity::Identity;
+use super::lines::line_key;
+use super::meaning::Meaning;
+use super::params::{nanos_of, second_of};
+use super::presence::Touch;
+use super::spans::{CountedSpan, Side, counted};
+use super::stage::Features;
+
+/// Names of the counters of one signal.
+struct Signal {
+    taken: Count,
+    late: Count,
+    future: Count,
+    duplicate: Count,
+}
+
+const SPANS: Signal = Signal {
+    taken: Count::SpansTaken,
+    late: Count::LateSpans,
+    future: Count::FutureSpans,
+    duplicate: Count::DuplicateSpans,
+};
+const LINES: Signal = Signal {
+    taken: Count::LinesTaken,
+    late: Count::LateLines,
+    future: Count::FutureLines,
+    duplicate: Count::DuplicateLines,
+};
+const POINTS: Signal = Signal {
+    taken: Count::PointsTaken,
+    late: Count::LatePoints,
+    future: Count::FuturePoints,
+    duplicate: Count::DuplicatePoints,
+};
+
+fn trace_digest(tenant: &str, trace_id: &[u8; 16]) -> u128 {
+    let mut hasher = Xxh3::new();
+    hasher.update(&(tenant.len() as u64).to_le_bytes());
+    hasher.update(tenant.as_bytes());
+    hasher.update(trace_id);
+    hasher.digest128()
+}
+
+fn span_digest(key: SpanKey) -> u128 {
+    let mut hasher = Xxh3::new();
+    hasher.update(&key.0.to_le_bytes());
+    hasher.update(&key.1);
+    hasher.digest128()
+}
+
+impl Features {
+    pub(super) fn take_spans(&mut self, batch: &SpanBatch, arrived_at: UnixNanos) {
+        let identities = self.identities_of(&batch.resources);
+        for row in Spans::of(&batch.spans).iter() {
+            let place = row.resource_idx as usize;
+            let (Some(resource), Some(identity)) = (batch.resources.get(place), identities.get(place)) else {
+                continue;
+            };
+            let Some(identity) = identity else {
+                self.count(Count::Nameless);
+                continue;
+            };
+            if let Some(second) = self.second_for(row.end_at, arrived_at, identity, &SPANS) {
+                self.take_span(&resource.tenant, identity, &row, second);
+            }
+        }
+    }
+
+    fn take_span(&mut self, tenant: &str, identity: &Identity, row: &SpanRow<'_>, second: i64) {
+        let trace = trace_digest(tenant, &row.trace_id);
+        let state = &mut self.state;
+        let open = state.open.entry(second).or_default();
+        if !open.is_new_span(span_digest((trace, row.span_id))) {
+            state.counts.add(SPANS.duplicate, 1);
+            return;
+        }
+        state.open_rows += 1;
+        let mut touch = Touch::at(row.end_at);
+        let span = counted(row);
+        if matches!(span, Some(CountedSpan { side: Side::Server { .. }, .. })) {
+            touch.last_request_at = Some(row.end_at);
+        }
+        open.touch(identity, touch);
+        state.counts.add(SPANS.taken, 1);
+        if let Some(span) = span {
+            self.take_side(trace, identity, row, span);
+        }
+    }
+
+    fn take_side(&mut self, trace: u128, identity: &Identity, row: &SpanRow<'_>, span: CountedSpan) {
+        let CountedSpan { side, duration_us, is_error, n } = span;
+        let (params, counts) = (&self.params, &mut self.state.counts);
+        match side {
+            Side::Server { operation } => {
+                let served = ServedSpan { trace_id: row.trace_id, duration_us, is_error, n };
+                let second = second_of(row.end_at);
+                self.state.open.entry(second).or_default().serve(&identity.who, operation, second, &served);
+                if let Some(parent) = row.parent_span_id {
+                    let callee = identity.who.clone();
+                    let half = ServerHalf { callee, span_id: row.span_id, end_at: row.end_at, duration_us };
+                    self.state.edges.add_server((trace, parent), half, params, counts);
+                }
+            }
+            Side::Client { callee, namespace } => {
+                let half = ClientHalf {
+                    caller: identity.who.clone(),
+                    end_at: row.end_at,
+                    duration_us,
+                    n,
+                    failed: is_error,
+                    told_callee: callee,
+                    told_namespace: namespace,
+                };
+                self.state.edges.add_client((trace, row.span_id), half, params, counts);
+            }
+        }
+    }
+
+    pub(super) fn take_logs(&mut self, batch: &LogBatch, arrived_at: UnixNanos) {
+        let identities = self.identities_of(&batch.resources);
+        let mut times: BTreeMap<(u32, u128), u32> = BTreeMap::new();
+        for row in Logs::of(&batch.logs).iter() {
+            let Some(identity) = identities.get(row.resource_idx as usize) else { continue };
+            let Some(identity) = identity else {
+                self.count(Count::Nameless);
+                continue;
+            };
+            let Some(second) = self.second_for(row.at, arrived_at, identity, &LINES) else { continue };
+            let key = line_key(&row);
+            let n = times.entry((row.resource_idx, key)).or_default();
+            *n += 1;
+            let state = &mut self.state;
+            let open = state.open.entry(second).or_default();
+            let rows_before = open.n_lines_of(&identity.who);
+            if open.add_line(&identity.who, &row, key, *n) {
+                open.touch(identity, Touch::at(row.at));
+                state.open_rows += open.n_lines_of(&identity.who) - rows_before;
+                state.counts.add(LINES.taken, 1);
+            } else {
+                state.counts.add(LINES.duplicate, 1);
+            }
+        }
+    }
+
+    pub(super) fn take_metrics(&mut self, batch: &MetricBatch, arrived_at: UnixNanos) {
+        let meanings: Vec<Option<Arc<Meaning>>> =
+            batch.series.iter().map(|series| self.meaning_of(series)).collect();
+        let entry_of = |series_idx: u32| {
+            let place = series_idx as usize;
+            Some((batch.series.get(place)?, meanings.get(place)?.as_ref()?))
+        };
+        for row in Numbers::of(&batch.numbers).iter().filter(|row| row.flags & 1 == 0) {
+            let Some((series, meaning)) = entry_of(row.series_idx) else { continue };
+            if row.value.is_finite() {
+                self.take_point(series, meaning, arrived_at, Point::of_number(&row));
+            } else {
+                self.count(Count::NotFinite);
+            }
+        }
+        for row in Histograms::of(&batch.histograms).iter().filter(|row| row.flags & 1 == 0) {
+            let Some((series, meaning)) = entry_of(row.series_idx) else { continue };
+            self.take_point(series, meaning, arrived_at, Point::of_histogram(&row));
+        }
+    }
+
+    fn take_point(&mut self, series: &Series, meaning: &Arc<Meaning>, arrived_at: UnixNanos, point: Point) {
+        let at = point.at;
+        let Some(second) = self.second_for(at, arrived_at, &meaning.sender, &POINTS) else { return };
+        let state = &mut self.state;
+        let open = state.open.entry(second).or_default();
+        open.touch(&meaning.sender, Touch { last_export_at: Some(at), ..Touch::at(at) });
+        if !open.add_point(series.id, meaning, point) {
+            state.counts.add(POINTS.duplicate, 1);
+            return;
+        }
+        state.open_rows += 1;
+        state.counts.add(POINTS.taken, 1);
+        state.counts.add(Count::SenderOverflow, u64::from(meaning.overflow));
+    }
+
+    /// The second a row belongs to; `None` if it cannot count any more, or not yet, or there is no room.
+    fn second_for(
+        &mut self,
+        at: UnixNanos,
+        arrived_at: UnixNanos,
+        identity: &Identity,
+        signal: &Signal,
+    ) -> Option<i64> {
+        if at <= 0 {
+            self.count(Count::Timeless);
+            return None;
+        }
+        if at > arrived_at.saturating_add(nanos_of(self.params.skew_secs)) {
+            self.count(signal.future);
+            return None;
+        }
+        let second = second_of(at);
+        if second < self.state.open_from {
+            self.count(signal.late);
+            self.state.presence.touch_late(&identity.who, at);
+            return None;
+        }
+        if self.state.open_rows >= self.params.open_rows_max {
+            self.count(Count::OpenRowsOverflow);
+            return None;
+        }
+        Some(second)
+    }
+
+    fn identities_of(&mut self, resources: &[Arc<Resource>]) -> Vec<Option<Arc<Identity>>> {
+        let cached_max = self.params.cached_max;
+        resources.iter().map(|resource| self.identities.identify(resource, cached_max)).collect()
+    }
+
+    fn meaning_of(&mut self, series: &Series) -> Option<Arc<Meaning>> {
+        self.meanings.of(series, &mut self.identities, self.params.cached_max)
+    }
+
+    fn count(&mut self, what: Count) {
+        self.state.counts.add(what, 1);
+    }
+}

@@ -1,0 +1,141 @@
+//! Log lines of one pod in one second.
+
+use std::collections::BTreeMap;
+
+use engine::batch::LogRow;
+use engine::record::UnixNanos;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::raw::{RawValue, pick};
+use super::row::LineSample;
+
+/// Error lines kept per cell.
+const SAMPLES_MAX: usize = 3;
+/// Bytes kept of a line.
+const TEXT_BYTES_MAX: usize = 200;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Sample {
+    at: UnixNanos,
+    text: String,
+    location: String,
+    trace_id: Option<[u8; 16]>,
+    span_id: Option<[u8; 8]>,
+}
+
+/// # Invariants
+/// Adding commutes, and adding the same request again adds nothing: of each distinct line the largest number of times
+/// that it occurs in one request counts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct LineCell {
+    by_severity: [u64; 6],
+    times: BTreeMap<u128, u32>,
+    samples: Vec<Sample>,
+}
+
+impl LineCell {
+    /// Adds a line that occurred `times` times in its request up to now; whether it was new.
+    pub(crate) fn add(&mut self, row: &LogRow<'_>, key: u128, times: u32) -> bool {
+        let known = self.times.entry(key).or_default();
+        if times <= *known {
+            return false;
+        }
+        let first = *known == 0;
+        let more = u64::from(times - *known);
+        *known = times;
+        let class = severity_class(row.severity);
+        if let Some(count) = self.by_severity.get_mut(class) {
+            *count = count.saturating_add(more);
+        }
+        if class >= 4 && first {
+            self.keep(sample_of(row));
+        }
+        true
+    }
+
+    /// Keeps the earliest error lines, each text and location once.
+    fn keep(&mut self, new: Sample) {
+        let alike = |known: &&mut Sample| known.text == new.text && known.location == new.location;
+        if let Some(same) = self.samples.iter_mut().find(alike) {
+            if new < *same {
+                *same = new;
+            }
+        } else {
+            self.samples.push(new);
+        }
+        self.samples.sort_unstable();
+        self.samples.truncate(SAMPLES_MAX);
+    }
+
+    pub(crate) fn n_distinct(&self) -> usize {
+        self.times.len()
+    }
+
+    pub(crate) fn into_parts(self) -> ([u64; 6], Vec<LineSample>) {
+        let samples = self.samples.into_iter().map(|sample| LineSample {
+            text: sample.text,
+            location: sample.location,
+            trace_id: sample.trace_id,
+            span_id: sample.span_id,
+        });
+        (self.by_severity, samples.collect())
+    }
+}
+
+/// trace, debug, info, warn, error, fatal; unset counts as info.
+fn severity_class(severity: u8) -> usize {
+    match severity {
+        1..=4 => 0,
+        5..=8 => 1,
+        0 | 9..=12 => 2,
+        13..=16 => 3,
+        17..=20 => 4,
+        _ => 5,
+    }
+}
+
+/// Digest of everything a line says; retries repeat it, other lines do not.
+pub(crate) fn line_key(row: &LogRow<'_>) -> u128 {
+    let mut hasher = Xxh3::new();
+    hasher.update(&row.at.to_le_bytes());
+    hasher.update(&row.observed_at.to_le_bytes());
+    hasher.update(&[row.severity]);
+    for part in [row.logger.as_bytes(), row.body.as_bytes(), row.event_name.as_bytes(), row.attributes.0] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.update(&row.trace_id.unwrap_or_default());
+    hasher.update(&row.span_id.unwrap_or_default());
+    hasher.digest128()
+}
+
+fn sample_of(row: &LogRow<'_>) -> Sample {
+    let keys = ["code.function.name", "code.function", "code.line.number", "code.lineno", "logger.name"];
+    let [function, old_function, line, old_line, logger] = pick(row.attributes, &keys);
+    let text_of =
+        |value: Option<RawValue<'_>>| value.and_then(RawValue::as_text).unwrap_or_default().to_owned();
+    let mut location = if row.logger.is_empty() { text_of(logger) } else { row.logger.to_owned() };
+    let function = text_of(function.or(old_function));
+    if !function.is_empty() {
+        location.push('#');
+        location.push_str(&function);
+    }
+    if let Some(line) = line.or(old_line).and_then(RawValue::as_int) {
+        location.push(':');
+        location.push_str(&line.to_string());
+    }
+    Sample {
+        at: row.at,
+        text: cut(row.body, TEXT_BYTES_MAX).to_owned(),
+        location: cut(&location, TEXT_BYTES_MAX).to_owned(),
+        trace_id: row.trace_id,
+        span_id: row.span_id,
+    }
+}
+
+/// The first bytes of a text, up to a whole character.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = text.floor_char_boundary(bytes_max);
+    text.get(..end).unwrap_or(text)
+}

@@ -1,0 +1,87 @@
+//! Resources of pods: CPU, memory and the like, with their limits.
+//!
+//! A pod's value is the sum over what is reported at once (containers, pools, CPU modes). Of several metric names for
+//! one signal the one that speaks best of the pod is used and never mixed with another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::batch::SeriesId;
+use engine::record::UnixNanos;
+use serde::{Deserialize, Serialize};
+
+use super::identity::Who;
+use super::names::Part;
+use super::row::{ResourceRow, ResourceSignal};
+
+/// A name that is not heard for so long makes room for the next one.
+const STEP_DOWN_SECS: i64 = 300;
+
+/// One value of one series.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    pub(crate) signal: ResourceSignal,
+    pub(crate) part: Part,
+    pub(crate) rank: u8,
+    pub(crate) at: UnixNanos,
+    pub(crate) value: f64,
+}
+
+/// Samples of one second, the newest of each series.
+#[derive(Debug, Default)]
+pub(crate) struct Samples(BTreeMap<(Who, Part, ResourceSignal, u8), BTreeMap<SeriesId, (UnixNanos, f64)>>);
+
+impl Samples {
+    pub(crate) fn add(&mut self, who: Who, series: SeriesId, sample: Sample) {
+        let series_of = self.0.entry((who, sample.part, sample.signal, sample.rank)).or_default();
+        let newest = series_of.entry(series).or_insert((sample.at, sample.value));
+        if sample.at >= newest.0 {
+            *newest = (sample.at, sample.value);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Known {
+    rank: u8,
+    second: i64,
+    value: f64,
+}
+
+/// Which name speaks for which signal of a pod, and the limits.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Resources(BTreeMap<(Who, Part, ResourceSignal), Known>);
+
+impl Resources {
+    /// Rows of one second.
+    pub(crate) fn close(&mut self, samples: Samples, second: i64) -> Vec<ResourceRow> {
+        let mut values = Vec::new();
+        for ((who, part, signal, rank), series) in samples.0 {
+            let value: f64 = series.values().map(|sample| sample.1).sum();
+            let at = series.values().map(|sample| sample.0).max().unwrap_or_default();
+            let known = self.0.entry((who.clone(), part, signal)).or_insert(Known { rank, second, value });
+            if rank > known.rank && second - known.second < STEP_DOWN_SECS {
+                continue;
+            }
+            *known = Known { rank, second, value };
+            if part == Part::Used {
+                values.push((who, signal, at, value));
+            }
+        }
+        let limit_of =
+            |who: &Who, signal| self.0.get(&(who.clone(), Part::Limit, signal)).map(|known| known.value);
+        let row = |(who, signal, at, value): (Who, ResourceSignal, UnixNanos, f64)| ResourceRow {
+            limit: limit_of(&who, signal),
+            subject: Arc::clone(&who.subject),
+            signal,
+            at,
+            value,
+        };
+        values.into_iter().map(row).collect()
+    }
+
+    /// Forgets what was not heard since `second`.
+    pub(crate) fn forget(&mut self, second: i64) {
+        self.0.retain(|_, known| known.second >= second);
+    }
+}

@@ -1,0 +1,199 @@
+//! The calls between services.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use engine::record::{NANOS_PER_SEC, UnixNanos};
+use serde::{Deserialize, Serialize};
+
+use crate::features::{EdgeRow, ServiceKey};
+
+/// An edge that was not called for so long is forgotten.
+const EXPIRY: UnixNanos = 3_600 * NANOS_PER_SEC;
+/// Edges known at a time.
+const EDGES_MAX: usize = 50_000;
+
+/// Caller to callee, with the time of the last call.
+///
+/// # Invariants
+/// `callers` is the mirror of `callees`; at most `edges_max` edges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallGraph {
+    callees: BTreeMap<ServiceKey, BTreeMap<ServiceKey, UnixNanos>>,
+    callers: BTreeMap<ServiceKey, BTreeSet<ServiceKey>>,
+    n_edges: usize,
+    edges_max: usize,
+    refused: u64,
+}
+
+impl Default for CallGraph {
+    fn default() -> Self {
+        Self::new(EDGES_MAX)
+    }
+}
+
+impl CallGraph {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(edges_max: usize) -> Self {
+        Self { callees: BTreeMap::new(), callers: BTreeMap::new(), n_edges: 0, edges_max, refused: 0 }
+    }
+
+    /// Learns from edge rows, and forgets what was not called for an hour before `upto`.
+    pub fn observe(&mut self, edges: &[EdgeRow], upto: UnixNanos) {
+        for edge in edges {
+            self.see(&edge.caller.service, &edge.callee, edge.end_at);
+        }
+        self.forget(upto.saturating_sub(EXPIRY));
+    }
+
+    fn see(&mut self, caller: &ServiceKey, callee: &ServiceKey, at: UnixNanos) {
+        if let Some(last) = self.callees.get_mut(caller).and_then(|callees| callees.get_mut(callee)) {
+            *last = at.max(*last);
+            return;
+        }
+        if self.n_edges >= self.edges_max {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        }
+        self.n_edges += 1;
+        self.callees.entry(caller.clone()).or_default().insert(callee.clone(), at);
+        self.callers.entry(callee.clone()).or_default().insert(caller.clone());
+    }
+
+    fn forget(&mut self, before: UnixNanos) {
+        let mut gone = Vec::new();
+        for (caller, callees) in &mut self.callees {
+            callees.retain(|callee, last| {
+                let stays = *last >= before;
+                if !stays {
+                    gone.push((caller.clone(), callee.clone()));
+                }
+                stays
+            });
+        }
+        self.n_edges -= gone.len();
+        for (caller, callee) in gone {
+            if let Some(callers) = self.callers.get_mut(&callee) {
+                callers.remove(&caller);
+            }
+        }
+        self.callees.retain(|_, callees| !callees.is_empty());
+        self.callers.retain(|_, callers| !callers.is_empty());
+    }
+
+    /// Who the service calls, in the order of the keys.
+    #[must_use]
+    pub fn callees(&self, service: &ServiceKey) -> Vec<ServiceKey> {
+        self.callees.get(service).map(|callees| callees.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Who calls the service, in the order of the keys.
+    #[must_use]
+    pub fn callers(&self, service: &ServiceKey) -> Vec<ServiceKey> {
+        self.callers.get(service).map(|callers| callers.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Newest window in which the one called the other; `None` if it does not.
+    #[must_use]
+    pub fn last_call(&self, caller: &ServiceKey, callee: &ServiceKey) -> Option<UnixNanos> {
+        self.callees.get(caller)?.get(callee).copied()
+    }
+
+    /// The service, and all that are at most `steps` calls away in either direction, with their distance.
+    #[must_use]
+    pub fn neighbourhood(&self, service: &ServiceKey, steps: u32) -> BTreeMap<ServiceKey, u32> {
+        let mut near = BTreeMap::from([(service.clone(), 0)]);
+        let mut queue = VecDeque::from([(service.clone(), 0)]);
+        while let Some((at, distance)) = queue.pop_front() {
+            if distance == steps {
+                continue;
+            }
+            for next in self.callees(&at).into_iter().chain(self.callers(&at)) {
+                if !near.contains_key(&next) {
+                    near.insert(next.clone(), distance + 1);
+                    queue.push_back((next, distance + 1));
+                }
+            }
+        }
+        near
+    }
+
+    /// How many edges are known.
+    #[must_use]
+    pub fn n_edges(&self) -> usize {
+        self.n_edges
+    }
+
+    /// Calls whose edge found no room.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::features::{Arm, Pod, Subject};
+
+    fn service(name: &str) -> ServiceKey {
+        let none: Arc<str> = "".into();
+        ServiceKey {
+            tenant: Arc::clone(&none),
+            cluster: Arc::clone(&none),
+            environment: Arc::clone(&none),
+            namespace: none,
+            service: name.into(),
+        }
+    }
+
+    fn edge(caller: &str, callee: &str, end_at: UnixNanos) -> EdgeRow {
+        let none: Arc<str> = "".into();
+        let arm =
+            Arm { version: Arc::clone(&none), template_hash: Arc::clone(&none), revision: Arc::clone(&none) };
+        let pod = Pod { id: Arc::clone(&none), name: Arc::clone(&none), node: none };
+        EdgeRow {
+            caller: Arc::new(Subject { service: service(caller), arm, pod }),
+            callee: service(callee),
+            callee_arm: None,
+            start_at: end_at - 1,
+            end_at,
+            calls: 1,
+            failures: 0,
+            client_us_sum: 0,
+            matched: 0,
+            gap_us_sum: 0,
+        }
+    }
+
+    /// Scenario: a chain with a side branch. Guarantees: callees, callers and neighbourhoods at each distance.
+    #[test]
+    fn neighbours_are_found_in_both_directions() {
+        let mut graph = CallGraph::default();
+        graph.observe(&[edge("web", "cart", 5), edge("cart", "db", 5), edge("stock", "db", 5)], 5);
+        assert_eq!(graph.callees(&service("cart")), [service("db")]);
+        assert_eq!(graph.callers(&service("db")), [service("cart"), service("stock")]);
+        let near: Vec<(String, u32)> = graph
+            .neighbourhood(&service("web"), 2)
+            .into_iter()
+            .map(|(key, distance)| (key.service.to_string(), distance))
+            .collect();
+        assert_eq!(near, [("cart".into(), 1), ("db".into(), 2), ("web".into(), 0)]);
+        assert_eq!(graph.neighbourhood(&service("web"), 3).len(), 4);
+    }
+
+    /// Scenario: an edge that is not called any more, and more edges than there is room for. Guarantees: it is
+    /// forgotten in both directions, makes room, and what found none is counted.
+    #[test]
+    fn edges_expire_and_are_bounded() {
+        let mut graph = CallGraph::new(1);
+        graph.observe(&[edge("web", "cart", 5), edge("web", "stock", 6)], 6);
+        assert_eq!((graph.n_edges(), graph.refused()), (1, 1));
+        graph.observe(&[], 6 + EXPIRY);
+        assert_eq!((graph.n_edges(), graph.callers(&service("cart")).len()), (0, 0));
+        graph.observe(&[edge("web", "stock", 7 + EXPIRY)], 7 + EXPIRY);
+        assert_eq!(graph.last_call(&service("web"), &service("stock")), Some(7 + EXPIRY));
+    }
+}

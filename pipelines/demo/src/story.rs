@@ -199,7 +199,7 @@ fn release(service: usize, n: u32, author: &'static str) -> Change {
 }
 
 fn bad_change(fault: Fault, service: usize) -> Change {
-    let (name, version) = next_version(service, 3);
+    let (name, version) = next_version(service, 2);
     let (version, setting, message) = match fault {
         Fault::BadConfig => {
             let setting = Some(("UPSTREAM_TIMEOUT_MS".to_owned(), "20".to_owned()));

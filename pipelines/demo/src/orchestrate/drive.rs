@@ -111,7 +111,7 @@ impl Stage {
         place: &Place,
         children: &mut Children,
     ) -> Result<Summary, DemoError> {
-        let exporter = Exporter::start(place.http_address);
+        let exporter = Exporter::start(place.http_address, place.grpc_address);
         let (mut events, following) = follow::start(place.api_address);
         self.started_at = clock::unix_nanos();
         self.stepped_at = self.started_at;
@@ -281,10 +281,7 @@ impl Stage {
 
     fn look_after(&mut self, now: UnixNanos) {
         let has_bad_pod = self.fleet.pods().any(|pod| pod.is_alive() && pod.behaviour.faulty);
-        let is_well = self.health.is_well()
-            && !has_bad_pod
-            && self.disturbance == Disturbance::NONE
-            && self.controller.is_settled(self.story.service, &self.fleet, now);
+        let is_well = self.health.is_well() && !has_bad_pod && self.disturbance == Disturbance::NONE;
         if is_well && self.timeline.healthy(at(now)) {
             self.say(Tone::Well, "the shop is healthy again".to_owned());
         }

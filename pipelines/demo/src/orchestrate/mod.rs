@@ -37,7 +37,7 @@ pub async fn run(
     style: Style,
 ) -> Result<Summary, DemoError> {
     let story = Story::write(fault, seed, plan.pace);
-    let place = Place::make(options, fault, seed)?;
+    let mut place = Place::make(options, fault, seed)?;
     let mut stage = Stage::build(plan, story, seed, style, &place)?;
     let mut children = Children::start(&place)?;
     let played = async {
@@ -49,6 +49,9 @@ pub async fn run(
         () = interrupted() => Err(DemoError::Interrupted),
     };
     children.stop().await;
+    if matches!(outcome, Err(DemoError::Child { .. })) {
+        place.keep();
+    }
     outcome
 }
 

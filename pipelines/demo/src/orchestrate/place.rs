@@ -65,6 +65,13 @@ impl Place {
         }
     }
 
+    /// Keeps the folder whatever was asked: somebody must look into it.
+    pub(crate) fn keep(&mut self) {
+        if let Folder::Passing(dir) = &mut self.folder {
+            dir.disable_cleanup(true);
+        }
+    }
+
     /// Whether the folder is there after the run.
     pub(crate) fn is_kept(&self) -> bool {
         matches!(self.folder, Folder::Kept(_))

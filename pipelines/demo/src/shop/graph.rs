@@ -19,6 +19,8 @@ pub struct Service {
     pub tells_revision: bool,
     /// Whether it speaks the older names of the semantic conventions for code locations.
     pub old_names: bool,
+    /// Whether it exports over OTLP/gRPC instead of OTLP/HTTP.
+    pub speaks_grpc: bool,
 }
 
 /// An operation of a service, with what it costs and whom it calls.
@@ -66,7 +68,7 @@ pub const SERVICES: &[Service] = &[
     service("inventory", 4, "2.6.5", 110.0, "shop.inventory.StockReader"),
     quiet(service("recommendation", 4, "0.31.0", 260.0, "shop.recommendation.Ranker")),
     Service { old_names: true, ..service("payment", 3, "5.1.1", 140.0, "shop.payment.CardGateway") },
-    service("shipping", 3, "1.3.4", 95.0, "shop.shipping.LabelPrinter"),
+    Service { speaks_grpc: true, ..service("shipping", 3, "1.3.4", 95.0, "shop.shipping.LabelPrinter") },
     service("orders-db", 3, "16.4.0", 420.0, "shop.database.Session"),
 ];
 
@@ -109,7 +111,16 @@ const fn service(
     memory_mib: f64,
     logger: &'static str,
 ) -> Service {
-    Service { name, replicas, version, memory_mib, logger, tells_revision: true, old_names: false }
+    Service {
+        name,
+        replicas,
+        version,
+        memory_mib,
+        logger,
+        tells_revision: true,
+        old_names: false,
+        speaks_grpc: false,
+    }
 }
 
 const fn quiet(service: Service) -> Service {

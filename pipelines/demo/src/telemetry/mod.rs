@@ -9,7 +9,7 @@ mod outbox;
 mod resource;
 mod signal;
 
-pub use outbox::{Batch, Intervals, Outbox, SignalKind};
+pub use outbox::{Batch, Intervals, Outbox, SignalKind, Wire};
 
 #[cfg(test)]
 mod tests;

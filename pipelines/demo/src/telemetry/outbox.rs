@@ -13,7 +13,7 @@ use prost::Message;
 use super::counts::{Counts, encode_container};
 use super::resource::resource_of;
 use super::signal::{encode_lines, encode_spans};
-use crate::shop::{Chance, Fleet, LineFact, Pod, PodId, SECOND, SpanFact, Step, UnixNanos};
+use crate::shop::{Chance, Fleet, LineFact, Pod, PodId, SECOND, SERVICES, SpanFact, Step, UnixNanos};
 
 /// Spans (and lines) that a pod holds at most.
 pub(crate) const HELD_MAX: usize = 20_000;
@@ -54,6 +54,15 @@ impl SignalKind {
     }
 }
 
+/// How a pod speaks to the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// OTLP/HTTP with protobuf.
+    Http,
+    /// OTLP/gRPC.
+    Grpc,
+}
+
 /// One request, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -61,6 +70,8 @@ pub struct Batch {
     pub pod: PodId,
     /// Which signal.
     pub kind: SignalKind,
+    /// How.
+    pub wire: Wire,
     /// The protobuf message.
     pub message: Vec<u8>,
     /// Spans, lines or points inside.
@@ -147,28 +158,29 @@ impl Pending {
         // A process that was told to end flushes; what is still under way goes as soon as it has ended.
         let is_last = !pod.is_alive();
         let [spans_at, lines_at, metrics_at] = &mut self.next;
+        let speaks_grpc = SERVICES.get(pod.template.service).is_some_and(|spec| spec.speaks_grpc);
+        let wire = if speaks_grpc { Wire::Grpc } else { Wire::Http };
         let resource = || resource_of(pod);
+        let mut add = |kind, message: Vec<u8>, n_items| {
+            batches.push(Batch { pod: pod.id, kind, wire, message, n_items });
+        };
         if is_due(spans_at, every.spans, now) || is_last {
             let ended = take_ended(&mut self.spans, |span| span.end_at <= now);
             for part in ended.chunks(BATCH_MAX) {
-                let message = encode_spans(resource(), part).encode_to_vec();
-                batches.push(Batch { pod: pod.id, kind: SignalKind::Traces, message, n_items: part.len() });
+                add(SignalKind::Traces, encode_spans(resource(), part).encode_to_vec(), part.len());
             }
         }
         if is_due(lines_at, every.lines, now) || is_last {
             let ended = take_ended(&mut self.lines, |line| line.at <= now);
             for part in ended.chunks(BATCH_MAX) {
-                let message = encode_lines(resource(), part).encode_to_vec();
-                batches.push(Batch { pod: pod.id, kind: SignalKind::Logs, message, n_items: part.len() });
+                add(SignalKind::Logs, encode_lines(resource(), part).encode_to_vec(), part.len());
             }
         }
         if is_due(metrics_at, every.metrics, now) && !is_last {
             if !pod.behaviour.crashes && now >= pod.ready_at {
-                let message = self.counts.encode(pod, resource(), now).encode_to_vec();
-                batches.push(Batch { pod: pod.id, kind: SignalKind::Metrics, message, n_items: 3 });
+                add(SignalKind::Metrics, self.counts.encode(pod, resource(), now).encode_to_vec(), 3);
             }
-            let message = encode_container(pod, resource(), now).encode_to_vec();
-            batches.push(Batch { pod: pod.id, kind: SignalKind::Metrics, message, n_items: 2 });
+            add(SignalKind::Metrics, encode_container(pod, resource(), now).encode_to_vec(), 2);
         }
     }
 }

@@ -212,6 +212,11 @@ pub(crate) fn list(config: &LogConfig) -> Result<Listing, EngineError> {
                     return Err(damaged(&path, why));
                 }
                 note_skipped(&mut found, &path, why);
+                let began_at = found.segments.last().map_or(0, |segment| segment.header.began_at);
+                // It stays in the chain with nothing to see, so that a reader counts what it held as damaged.
+                let header =
+                    SegmentHeader { salt: 0, base, previous_base: u64::MAX, previous_len: 0, began_at };
+                found.segments.push(Segment { header, len: HEADER_LEN as u64, index: Vec::new() });
                 continue;
             }
         };

@@ -9,6 +9,7 @@ mod change;
 mod cloud_event;
 mod error;
 mod id;
+mod number;
 mod outcome;
 mod risk_event;
 mod scope;
@@ -19,6 +20,7 @@ pub use change::{Change, ChangeKind};
 pub use cloud_event::{CloudEvent, SPEC_VERSION};
 pub use error::ContractError;
 pub use id::{content_id, evidence_digest, incident_id, revision_id};
+pub use number::rounded;
 pub use outcome::{OUTCOME_SCHEMA_VERSION, OUTCOME_TYPE, Outcome, OutcomeStatus};
 pub use risk_event::{
     Assessment, Cause, Evidence, Forecast, Level, Origin, RISK_SCHEMA_VERSION, Recommendation, RemedyKind,

@@ -7,7 +7,6 @@ use engine::record::UnixNanos;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::raw::{RawValue, pick};
 use super::row::LineSample;
 
 /// Error lines kept per cell.
@@ -111,17 +110,16 @@ pub(crate) fn line_key(row: &LogRow<'_>) -> u128 {
 }
 
 fn sample_of(row: &LogRow<'_>) -> Sample {
-    let keys = ["code.function.name", "code.function", "code.line.number", "code.lineno", "logger.name"];
-    let [function, old_function, line, old_line, logger] = pick(row.attributes, &keys);
-    let text_of =
-        |value: Option<RawValue<'_>>| value.and_then(RawValue::as_text).unwrap_or_default().to_owned();
-    let mut location = if row.logger.is_empty() { text_of(logger) } else { row.logger.to_owned() };
-    let function = text_of(function.or(old_function));
+    let text = |keys: &[&str]| keys.iter().find_map(|key| row.attributes.text(key)).unwrap_or_default();
+    let logger = if row.logger.is_empty() { text(&["logger.name"]) } else { row.logger };
+    let mut location = logger.to_owned();
+    let function = text(&["code.function.name", "code.function"]);
     if !function.is_empty() {
         location.push('#');
-        location.push_str(&function);
+        location.push_str(function);
     }
-    if let Some(line) = line.or(old_line).and_then(RawValue::as_int) {
+    let line = ["code.line.number", "code.lineno"].into_iter().find_map(|key| row.attributes.int(key));
+    if let Some(line) = line {
         location.push(':');
         location.push_str(&line.to_string());
     }

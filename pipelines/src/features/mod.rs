@@ -18,7 +18,6 @@ mod names;
 mod other;
 mod params;
 mod presence;
-mod raw;
 mod resources;
 pub mod row;
 mod second;

@@ -27,9 +27,12 @@ pub(crate) struct Sample {
     pub(crate) value: f64,
 }
 
-/// Samples of one second, the newest of each series.
+/// Time and value of the newest point of each series.
+type Newest = BTreeMap<SeriesId, (UnixNanos, f64)>;
+
+/// Samples of one second.
 #[derive(Debug, Default)]
-pub(crate) struct Samples(BTreeMap<(Who, Part, ResourceSignal, u8), BTreeMap<SeriesId, (UnixNanos, f64)>>);
+pub(crate) struct Samples(BTreeMap<(Who, Part, ResourceSignal, u8), Newest>);
 
 impl Samples {
     pub(crate) fn add(&mut self, who: Who, series: SeriesId, sample: Sample) {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use engine::batch::{SpanKind, SpanRow, SpanStatus};
+use engine::batch::{RawAttributes, SpanKind, SpanRow, SpanStatus};
 
 use super::meaning::is_server_fault;
-use super::raw::{RawValue, pick};
 
 /// The most spans that one span may stand for.
 const WEIGHT_MAX: f64 = 1_000_000.0;
@@ -31,74 +30,58 @@ pub(crate) enum Side {
 
 /// Reads a span; `None` for the kinds that are no side of a call.
 pub(crate) fn counted(row: &SpanRow<'_>) -> Option<CountedSpan> {
-    let (side, code, grpc) = match row.kind {
-        SpanKind::Server | SpanKind::Consumer => server_side(row),
-        SpanKind::Client => client_side(row),
+    let side = match row.kind {
+        SpanKind::Server | SpanKind::Consumer => Side::Server { operation: operation_of(row) },
+        SpanKind::Client => {
+            let (callee, namespace) = callee_of(row.attributes);
+            Side::Client { callee: callee.into(), namespace: namespace.into() }
+        }
         SpanKind::Unspecified | SpanKind::Internal | SpanKind::Producer => return None,
     };
-    let failed_code = code.and_then(RawValue::as_int).is_some_and(|code| code >= 500);
-    let failed_grpc = match grpc {
-        Some(RawValue::Text(name)) => is_server_fault(name),
-        Some(RawValue::Int(number)) => is_server_fault(&number.to_string()),
-        None => false,
-    };
     let duration_us = u64::try_from(row.end_at.saturating_sub(row.start_at)).unwrap_or(0) / 1_000;
-    Some(CountedSpan {
-        side,
-        duration_us,
-        is_error: row.status == SpanStatus::Error || failed_code || failed_grpc,
-        n: stands_for(row),
-    })
+    Some(CountedSpan { side, duration_us, is_error: has_failed(row), n: stands_for(row) })
 }
 
-fn server_side<'a>(row: &SpanRow<'a>) -> (Side, Option<RawValue<'a>>, Option<RawValue<'a>>) {
-    let keys = [
-        "http.route",
-        "rpc.service",
-        "rpc.method",
-        "http.response.status_code",
-        "http.status_code",
-        "rpc.response.status_code",
-        "rpc.grpc.status_code",
-    ];
-    let [route, service, method, code, old_code, grpc, old_grpc] = pick(row.attributes, &keys);
-    let text = |value: Option<RawValue<'a>>| value.and_then(RawValue::as_text);
-    let operation = match (text(route), text(service), text(method)) {
+fn has_failed(row: &SpanRow<'_>) -> bool {
+    if row.status == SpanStatus::Error {
+        return true;
+    }
+    let int_of = |keys: [&str; 2]| keys.into_iter().find_map(|key| row.attributes.int(key));
+    if int_of(["http.response.status_code", "http.status_code"]).is_some_and(|code| code >= 500) {
+        return true;
+    }
+    let grpc = ["rpc.response.status_code", "rpc.grpc.status_code"];
+    match text_of(row.attributes, &grpc) {
+        Some(name) => is_server_fault(name),
+        None => int_of(grpc).is_some_and(|code| is_server_fault(&code.to_string())),
+    }
+}
+
+/// The first of the keys that is a text and not empty.
+fn text_of<'a>(attributes: RawAttributes<'a>, keys: &[&str]) -> Option<&'a str> {
+    keys.iter().filter_map(|key| attributes.text(key)).find(|text| !text.is_empty())
+}
+
+fn operation_of(row: &SpanRow<'_>) -> Arc<str> {
+    let text = |key| text_of(row.attributes, &[key]);
+    match (text("http.route"), text("rpc.service"), text("rpc.method")) {
         (Some(route), ..) => route.into(),
         (_, Some(service), Some(method)) => format!("{service}/{method}").into(),
         (_, _, Some(method)) => method.into(),
         _ => row.name.into(),
-    };
-    (Side::Server { operation }, code.or(old_code), grpc.or(old_grpc))
+    }
 }
 
-fn client_side<'a>(row: &SpanRow<'a>) -> (Side, Option<RawValue<'a>>, Option<RawValue<'a>>) {
-    let keys = [
-        "peer.service",
-        "server.address",
-        "net.peer.name",
-        "db.system.name",
-        "db.system",
-        "messaging.system",
-        "rpc.service",
-        "http.response.status_code",
-        "http.status_code",
-        "rpc.response.status_code",
-        "rpc.grpc.status_code",
-    ];
-    let [peer, address, old_address, db, old_db, messaging, rpc, code, old_code, grpc, old_grpc] =
-        pick(row.attributes, &keys);
-    let text = |value: Option<RawValue<'a>>| value.and_then(RawValue::as_text);
-    let (callee, namespace) = match (text(peer), text(address).or(text(old_address))) {
-        (Some(peer), _) => (peer, ""),
-        (None, Some(address)) => cluster_name(address),
-        (None, None) => {
-            let named = [db, old_db, messaging, rpc].into_iter().find_map(text);
-            (named.unwrap_or_default(), "")
-        }
-    };
-    let side = Side::Client { callee: callee.into(), namespace: namespace.into() };
-    (side, code.or(old_code), grpc.or(old_grpc))
+/// Service and namespace, as far as the span tells them.
+fn callee_of(attributes: RawAttributes<'_>) -> (&str, &str) {
+    if let Some(peer) = text_of(attributes, &["peer.service"]) {
+        return (peer, "");
+    }
+    if let Some(address) = text_of(attributes, &["server.address", "net.peer.name"]) {
+        return cluster_name(address);
+    }
+    let named = ["db.system.name", "db.system", "messaging.system", "rpc.service"];
+    (text_of(attributes, &named).unwrap_or_default(), "")
 }
 
 /// `cart.shop.svc.cluster.local` is the service `cart` in the namespace `shop`; any other address is its own name.

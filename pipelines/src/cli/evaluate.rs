@@ -1,0 +1,72 @@
+//! `bellwether evaluate`: labelled recordings, figures out.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{ConfigArgs, Exit, chain_of};
+use crate::evaluate::{CanaryReport, evaluate_canary};
+
+/// What can be evaluated.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// Recorded rollouts: `labels.json`, `<id>.csv.zst`, `<id>.log.zst`
+    Canary,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// What
+    #[arg(value_enum)]
+    kind: Kind,
+    /// Folder of recordings
+    folder: PathBuf,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Exit 0 when the figures could be computed, whatever they are.
+pub(crate) fn main(args: &EvaluateArgs) -> Exit {
+    let plan = match args.config.plan() {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    let Kind::Canary = args.kind;
+    match evaluate_canary(&args.folder, &plan) {
+        Ok(report) if args.json => {
+            println!("{}", serde_json::to_string_pretty(&report).expect("plain values always serialise"));
+            Exit::Fine
+        }
+        Ok(report) => {
+            print_table(&report);
+            Exit::Fine
+        }
+        Err(error) => {
+            eprintln!("error: {}", chain_of(&error));
+            Exit::Failed
+        }
+    }
+}
+
+fn print_table(report: &CanaryReport) {
+    println!(
+        "{:<8} {:<10} {:<7} {:<8} {:>9} {:>9}  reason",
+        "id", "fault", "bad", "stopped", "alert s", "stop s"
+    );
+    let secs = |secs: Option<f64>| secs.map_or_else(|| "-".to_owned(), |secs| format!("{secs:.0}"));
+    for r in &report.per_fault {
+        let (alerted, delay) = (secs(r.alerted_s), secs(r.delay_s));
+        println!(
+            "{:<8} {:<10} {:<7} {:<8} {alerted:>9} {delay:>9}  {}",
+            r.id, r.fault, r.should_rollback, r.stopped, r.reason
+        );
+    }
+    println!(
+        "{} rollouts, {} false stops, {} missed {:?}",
+        report.rollouts, report.false_stops, report.missed, report.missed_faults
+    );
+}

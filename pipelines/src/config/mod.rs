@@ -1,0 +1,15 @@
+//! Configuration: layers of YAML and `--set`, read once, checked once, handed down as plain values.
+//!
+//! Promises: all faults at once, each with file, line, key and the way out. What it does not do: touch the file system
+//! beyond reading the named files, or let anything outside of this module see a file or an unchecked value.
+
+mod check;
+mod plan;
+mod tree;
+
+pub use check::{DEFAULT_YAML, read_files};
+pub use plan::{
+    ApiPlan, CanaryPlan, CheckpointPlan, KafkaPlan, LimitsPlan, LogPlan, Plan, ReceivePlan, SloPlan,
+    TimePlan, WireFormat,
+};
+pub use tree::{Fault, Reader};

@@ -1,0 +1,11 @@
+//! Findings to incidents: one incident per change and call neighbourhood.
+//!
+//! Promises: an incident's id is fixed at opening; a finding about a caller of a service with a failing change is a
+//! symptom of that change, not an incident of its own; a revision is published only when something a reader would
+//! act on has changed. What it does not do: judge (`scoring`) or weigh (`risk`).
+
+mod grouping;
+mod incident;
+
+pub use grouping::{IncidentCounts, Incidents};
+pub use incident::{Incident, IncidentKey, Notice};

@@ -1,0 +1,160 @@
+//! Call rows to ticks: who served how many requests, how many of them bad, in one second or one export.
+
+use std::collections::BTreeMap;
+
+use engine::record::{NANOS_PER_SEC, UnixNanos};
+use serde::{Deserialize, Serialize};
+
+use crate::features::{CallRow, LatencySketch};
+
+/// Signals of the canary test: failed, and slower than the control's p50, p90, p99.
+pub(crate) const N_BAD: usize = 4;
+
+/// One pod in one tick.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct PodTally {
+    /// Requests that ended.
+    pub(crate) requests: u64,
+    /// Of these, failed.
+    pub(crate) errors: u64,
+    /// Their durations.
+    pub(crate) durations: LatencySketch,
+    /// Traces that show it, three at the most.
+    pub(crate) exemplars: Vec<[u8; 16]>,
+}
+
+impl PodTally {
+    fn add(&mut self, row: &CallRow) {
+        self.requests += row.requests;
+        self.errors += row.errors;
+        self.durations.merge(&row.duration);
+        let room = 3 - self.exemplars.len().min(3);
+        self.exemplars.extend(row.exemplar_trace_ids.iter().take(room));
+    }
+
+    /// Bad requests per signal, given what counts as slow.
+    pub(crate) fn bad(&self, thresholds: Option<[f64; 3]>) -> [u64; N_BAD] {
+        let mut bad = [self.errors, 0, 0, 0];
+        for (count, threshold) in bad.iter_mut().skip(1).zip(thresholds.into_iter().flatten()) {
+            *count = self.durations.count_above(threshold as u64);
+        }
+        bad
+    }
+}
+
+/// One tick of one service: all pods by number.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct ServiceTick {
+    /// End of the tick.
+    pub(crate) end_at: UnixNanos,
+    /// Length of the tick.
+    pub(crate) span: UnixNanos,
+    /// By pod number.
+    pub(crate) pods: BTreeMap<u32, PodTally>,
+}
+
+/// Whether the cells of a service are seconds or exports.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Cadence {
+    /// One-second cells: spans, or metrics exported each second.
+    Seconds,
+    /// Export intervals, out of phase between pods.
+    Exports(UnixNanos),
+}
+
+impl Cadence {
+    /// The cadence of a row.
+    pub(crate) fn of(row: &CallRow) -> Self {
+        let length = row.end_at - row.start_at;
+        if length <= 3 * NANOS_PER_SEC / 2 { Self::Seconds } else { Self::Exports(length) }
+    }
+
+    /// Whether two rows belong to the same cadence, give or take jitter.
+    pub(crate) fn agrees(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Seconds, Self::Seconds) => true,
+            (Self::Exports(a), Self::Exports(b)) => a < 2 * b && b < 2 * a,
+            _ => false,
+        }
+    }
+}
+
+/// Collects the cells of a service until a tick is complete.
+///
+/// Seconds: a tick is a calendar second of the cell's end. Exports: a tick ends with each export of the pacing pod,
+/// which is the canary's first pod, or else the first pod seen; the other pods bring what they exported since.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CellBuffer {
+    cadence: Cadence,
+    open: ServiceTick,
+    pacer: Option<u32>,
+    pacer_at: UnixNanos,
+}
+
+impl CellBuffer {
+    /// Nothing collected yet.
+    pub(crate) fn new(cadence: Cadence) -> Self {
+        Self { cadence, open: ServiceTick::default(), pacer: None, pacer_at: 0 }
+    }
+
+    /// What it was made for.
+    pub(crate) fn cadence(&self) -> Cadence {
+        self.cadence
+    }
+
+    /// Lets another pod set the pace (exports only).
+    pub(crate) fn pace_by(&mut self, pod: u32) {
+        self.pacer = Some(pod);
+    }
+
+    /// Adds a cell; cells come in order of their end. Gives the tick that the cell completes.
+    pub(crate) fn add(&mut self, pod: u32, row: &CallRow) -> Option<ServiceTick> {
+        let done = match self.cadence {
+            Cadence::Seconds => self.add_second(row),
+            Cadence::Exports(length) => self.pace(pod, row, length),
+        };
+        self.open.pods.entry(pod).or_default().add(row);
+        done
+    }
+
+    fn add_second(&mut self, row: &CallRow) -> Option<ServiceTick> {
+        // the end of a cell on the full second belongs to the second before
+        let end_at = (row.end_at + NANOS_PER_SEC - 1).div_euclid(NANOS_PER_SEC) * NANOS_PER_SEC;
+        let is_new = end_at > self.open.end_at;
+        let done = (is_new && self.open.end_at != 0).then(|| std::mem::take(&mut self.open));
+        if is_new {
+            self.open.end_at = end_at;
+            self.open.span = NANOS_PER_SEC;
+        }
+        done
+    }
+
+    fn pace(&mut self, pod: u32, row: &CallRow, length: UnixNanos) -> Option<ServiceTick> {
+        let stalled = row.end_at > self.pacer_at + 2 * length;
+        let pacer = *self.pacer.get_or_insert(pod);
+        if pod != pacer && !stalled {
+            return None;
+        }
+        if stalled {
+            self.pacer = Some(pod);
+        }
+        if row.end_at <= self.pacer_at {
+            return None;
+        }
+        let started_at = if self.pacer_at == 0 { row.start_at } else { self.pacer_at };
+        self.pacer_at = row.end_at;
+        if self.open.pods.is_empty() {
+            return None;
+        }
+        let mut done = std::mem::take(&mut self.open);
+        done.end_at = started_at;
+        done.span = length;
+        Some(done)
+    }
+
+    /// Closes what is open if it ended at or before `upto` (seconds only).
+    pub(crate) fn close_upto(&mut self, upto: UnixNanos) -> Option<ServiceTick> {
+        let over = self.cadence == Cadence::Seconds && self.open.end_at != 0 && self.open.end_at <= upto;
+        over.then(|| std::mem::take(&mut self.open))
+    }
+}

@@ -1,0 +1,31 @@
+//! Feature rows to statements: the canary test, silence, CPU per request, static thresholds.
+//!
+//! Routes rows to the models and words what they say; score before learn; state per service, bounded. What it does
+//! not do: group findings (`incident`) or weigh them (`risk`).
+
+mod cells;
+mod contest;
+mod cost;
+mod finding;
+mod nodes;
+mod roster;
+mod service;
+mod silence;
+mod slo;
+mod standing;
+mod wording;
+mod yardstick;
+
+pub use finding::{Finding, RuleName, Statement, Suspect};
+pub use service::{Scoring, ScoringCounts, ScoringParams};
+pub use standing::{Standing, VerdictBoard};
+
+/// Trace ids as the wire writes them.
+pub(crate) fn hex(id: &[u8; 16]) -> String {
+    use std::fmt::Write as _;
+    id.iter().fold(String::with_capacity(32), |mut text, byte| {
+        // writing to a String cannot fail
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}

@@ -1,0 +1,333 @@
+//! All services: routes rows, runs each service's comparison, thresholds and watches, and collects what they state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::record::{NANOS_PER_SEC, UnixNanos};
+use models::sequential::CanaryValidParams;
+use serde::{Deserialize, Serialize};
+
+use super::cells::{Cadence, CellBuffer, ServiceTick};
+use super::contest::{Contest, Fresh, Turn};
+use super::cost::CostWatch;
+use super::finding::{Statement, Suspect};
+use super::nodes::{NodeTally, Nodes};
+use super::roster::Roster;
+use super::silence;
+use super::slo::SloWatch;
+use super::standing::Standing;
+use super::wording::{self, Judged};
+use super::yardstick::Yardstick;
+use crate::config::SloPlan;
+use crate::features::{CallRow, FeatureRows, LatencySketch, ResourceSignal, ServiceKey};
+
+/// What the scoring stage is set to.
+#[derive(Debug, Clone)]
+pub struct ScoringParams {
+    /// The canary test.
+    pub canary: CanaryValidParams,
+    /// Static thresholds.
+    pub slo: SloPlan,
+    /// Services at the most.
+    pub services_max: usize,
+}
+
+/// Counters that tell when a bound bites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ScoringCounts {
+    /// Rows of services that found no room.
+    pub services_refused: u64,
+    /// Rows of pods that found no room.
+    pub pods_refused: u64,
+    /// Times the cadence of a service changed, which starts its comparison anew.
+    pub cadence_changes: u64,
+}
+
+/// State of one service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ServiceState {
+    roster: Roster,
+    yardstick: Yardstick,
+    cells: CellBuffer,
+    contest: Contest,
+    cost: CostWatch,
+    slo: SloWatch,
+    /// Whether something stands about the present suspect.
+    stands: bool,
+    /// Shares of bad requests of the control, decayed; for nodes.
+    bad_share: f64,
+    last_row_at: UnixNanos,
+    /// Traces that show the canary's bad requests.
+    exemplars: Vec<[u8; 16]>,
+}
+
+/// The scoring stage.
+///
+/// # Invariants
+/// At most `services_max` services; state changes only through rows, in their order.
+#[derive(Debug, Clone)]
+pub struct Scoring {
+    params: ScoringParams,
+    services: BTreeMap<ServiceKey, ServiceState>,
+    nodes: Nodes,
+    counts: ScoringCounts,
+}
+
+impl Scoring {
+    /// Knows no service yet.
+    #[must_use]
+    pub fn new(params: ScoringParams) -> Self {
+        Self { params, services: BTreeMap::new(), nodes: Nodes::default(), counts: ScoringCounts::default() }
+    }
+
+    /// What found no room so far.
+    #[must_use]
+    pub fn counts(&self) -> ScoringCounts {
+        self.counts
+    }
+
+    /// Takes in the rows that closed; gives the statements, by service.
+    pub fn on_rows(&mut self, rows: &FeatureRows) -> Vec<Statement> {
+        self.take_presence(rows);
+        self.take_calls(rows);
+        self.take_resources(rows);
+        let mut statements = Vec::new();
+        for (key, state) in &mut self.services {
+            state.close(rows.upto, &mut self.nodes);
+            statements.extend(state.judge(key, rows.upto, &self.params, &self.nodes));
+        }
+        self.nodes.expire(rows.upto);
+        self.services.retain(|_, state| state.last_row_at + 3_600 * NANOS_PER_SEC >= rows.upto);
+        statements
+    }
+
+    /// The comparisons as they stand.
+    pub fn standings(&self) -> BTreeMap<ServiceKey, Arc<Standing>> {
+        let standing = |(key, state): (&ServiceKey, &ServiceState)| {
+            let suspect = state.contest.suspect()?;
+            let judged = state.judged(suspect, &self.nodes);
+            let verdict = wording::verdict(key, suspect, &judged);
+            let (canary, stable) = (suspect.arm.clone(), suspect.stable.clone());
+            let at = state.contest.last_tick_at;
+            Some((key.clone(), Arc::new(Standing { service: key.clone(), canary, stable, at, verdict })))
+        };
+        self.services.iter().filter_map(standing).collect()
+    }
+
+    /// State for the checkpoint.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        let parts = (&self.services, &self.nodes, &self.counts);
+        postcard::to_stdvec(&parts).expect("plain values always serialise")
+    }
+
+    /// Takes over a saved state.
+    ///
+    /// # Errors
+    /// The decoder's words, for bytes that are not a state of this version.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
+        (self.services, self.nodes, self.counts) = postcard::from_bytes(bytes)?;
+        Ok(())
+    }
+
+    fn state(&mut self, key: &ServiceKey, cadence: Cadence, at: UnixNanos) -> Option<&mut ServiceState> {
+        if !self.services.contains_key(key) {
+            if self.services.len() >= self.params.services_max {
+                self.counts.services_refused += 1;
+                return None;
+            }
+            self.services.insert(key.clone(), ServiceState::new(&self.params, cadence, at));
+        }
+        self.services.get_mut(key)
+    }
+
+    fn take_presence(&mut self, rows: &FeatureRows) {
+        for row in &rows.presence {
+            // a service is judged once it serves; presence alone makes none
+            if let Some(state) = self.services.get_mut(&row.subject.service) {
+                state.roster.on_presence(row);
+                state.last_row_at = state.last_row_at.max(row.last_at);
+            }
+        }
+        self.counts.pods_refused = self.services.values().map(|state| state.roster.refused).sum();
+    }
+
+    fn take_calls(&mut self, rows: &FeatureRows) {
+        let mut calls: Vec<&CallRow> = rows.calls.iter().collect();
+        calls.sort_by(|a, b| (a.end_at, &a.subject, &a.operation).cmp(&(b.end_at, &b.subject, &b.operation)));
+        let mut nodes = std::mem::take(&mut self.nodes);
+        for row in calls {
+            let cadence = Cadence::of(row);
+            let canary = self.params.canary;
+            let Some(state) = self.state(&row.subject.service, cadence, row.start_at) else { continue };
+            let changed = !state.cells.cadence().agrees(cadence);
+            if changed {
+                state.change_cadence(&canary, cadence, row.start_at);
+            }
+            let tick = state.take_call(row);
+            if let Some(tick) = tick {
+                state.on_tick(&tick, &mut nodes);
+            }
+            self.counts.cadence_changes += u64::from(changed);
+        }
+        self.nodes = nodes;
+    }
+
+    fn take_resources(&mut self, rows: &FeatureRows) {
+        for row in &rows.resources {
+            let Some(state) = self.services.get_mut(&row.subject.service) else { continue };
+            state.roster.on_resource(row);
+            if row.signal == ResourceSignal::Cpu {
+                if let Some(pod) = state.roster.pod(&row.subject, row.at) {
+                    let pod = pod.clone();
+                    state.cost.on_cpu(&pod, row.at, row.value);
+                }
+            }
+        }
+    }
+}
+
+impl ServiceState {
+    fn new(params: &ScoringParams, cadence: Cadence, at: UnixNanos) -> Self {
+        Self {
+            roster: Roster::default(),
+            yardstick: Yardstick::default(),
+            cells: CellBuffer::new(cadence),
+            contest: Contest::new(&params.canary, cadence, at),
+            cost: CostWatch::default(),
+            slo: SloWatch::default(),
+            stands: false,
+            bad_share: 0.0,
+            last_row_at: at,
+            exemplars: Vec::new(),
+        }
+    }
+
+    fn change_cadence(&mut self, canary: &CanaryValidParams, cadence: Cadence, at: UnixNanos) {
+        self.cells = CellBuffer::new(cadence);
+        let phase = self.contest.phase.clone();
+        self.contest = Contest::new(canary, cadence, at);
+        self.contest.phase = phase;
+    }
+
+    fn take_call(&mut self, row: &CallRow) -> Option<ServiceTick> {
+        self.last_row_at = self.last_row_at.max(row.end_at);
+        let pod = self.roster.pod(&row.subject, row.start_at)?;
+        pod.last_at = pod.last_at.max(row.end_at);
+        if row.requests > 0 {
+            pod.last_request_at = pod.last_request_at.max(Some(row.end_at));
+        }
+        let idx = pod.idx;
+        self.cells.add(idx, row)
+    }
+
+    /// A complete tick: the tests first, then what counts as normal learns from the control.
+    fn on_tick(&mut self, tick: &ServiceTick, nodes: &mut Nodes) {
+        self.contest.on_tick(tick, &self.roster, &self.yardstick);
+        self.slo.on_tick(tick);
+        let control_arm = self.contest.control_arm().cloned();
+        let suspect_arm = self.contest.suspect().map(|suspect| suspect.arm.clone());
+        let thresholds = self.yardstick.thresholds();
+        let mut durations = LatencySketch::default();
+        for pod in self.roster.iter() {
+            let Some(tally) = tick.pods.get(&pod.idx) else { continue };
+            self.cost.on_requests(pod, tick.end_at, tally.requests);
+            if suspect_arm.as_ref() == Some(&pod.arm) {
+                if tally.errors > 0 || self.exemplars.is_empty() {
+                    self.exemplars = tally.exemplars.clone();
+                }
+                continue;
+            }
+            if control_arm.as_ref().is_none_or(|arm| *arm == pod.arm) {
+                durations.merge(&tally.durations);
+            }
+            let bad = tally.bad(thresholds);
+            let observed = (bad[0] + bad[3]) as f64;
+            let requests = tally.requests as f64;
+            nodes.add(
+                &pod.node,
+                tick.end_at,
+                NodeTally { requests, observed, expected: requests * self.bad_share },
+            );
+            if requests > 0.0 {
+                let weight = (requests / 2_000.0).min(0.1);
+                self.bad_share += weight * (observed / requests - self.bad_share);
+            }
+        }
+        self.yardstick.add(tick.end_at, &durations);
+    }
+
+    /// Closes what ended, and looks at who is there.
+    fn close(&mut self, upto: UnixNanos, nodes: &mut Nodes) {
+        if let Some(tick) = self.cells.close_upto(upto) {
+            self.on_tick(&tick, nodes);
+        }
+        self.roster.expire(upto);
+    }
+
+    fn judge(
+        &mut self,
+        key: &ServiceKey,
+        upto: UnixNanos,
+        params: &ScoringParams,
+        nodes: &Nodes,
+    ) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        let cadence = self.cells.cadence();
+        let fresh = || Fresh { params: params.canary.clone(), cadence };
+        for turn in self.contest.on_roster(&self.roster, upto, fresh) {
+            match turn {
+                Turn::Started(suspect) => {
+                    self.cost.reset();
+                    self.exemplars.clear();
+                    if let Some(pod) = self.roster.of_arm(&suspect.arm).map(|pod| pod.idx).min() {
+                        self.cells.pace_by(pod);
+                    }
+                }
+                Turn::Ended(suspect, reason) => {
+                    if std::mem::take(&mut self.stands) {
+                        let (service, suspect) = (key.clone(), Some(suspect));
+                        statements.push(Statement::Cleared {
+                            service,
+                            suspect,
+                            rule: None,
+                            at: upto,
+                            reason,
+                        });
+                    }
+                }
+            }
+        }
+        if let Some(suspect) = self.contest.suspect().cloned() {
+            let judged = self.judged(&suspect, nodes);
+            let findings = wording::findings(key, &suspect, &judged, upto);
+            self.stands |= !findings.is_empty();
+            statements.extend(findings.into_iter().map(Statement::Found));
+        }
+        statements.extend(self.slo.judge(key, &params.slo, upto));
+        statements
+    }
+
+    fn judged(&self, suspect: &Suspect, nodes: &Nodes) -> Judged {
+        let now = self.contest.last_tick_at;
+        let patience = match self.cells.cadence() {
+            Cadence::Seconds => 0,
+            Cadence::Exports(length) => length,
+        };
+        let pods: Vec<_> = self.roster.of_arm(&suspect.arm).collect();
+        let (canary, control): (Vec<u32>, Vec<u32>) = (
+            pods.iter().map(|pod| pod.idx).collect(),
+            self.roster.of_arm(&suspect.stable).map(|pod| pod.idx).collect(),
+        );
+        let nodes_clean = !pods.is_empty() && pods.iter().all(|pod| nodes.is_clean(&pod.node, now));
+        Judged {
+            reading: self.contest.reading.clone(),
+            silence: silence::read(&self.roster, suspect, self.contest.control_since_canary, patience, now),
+            cost: self.cost.compare(&control, &canary),
+            canary_pods: canary.len(),
+            nodes_clean,
+            exemplars: self.exemplars.clone(),
+            p_latency_us: self.yardstick.thresholds(),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! One machine: front door, embedded log, one lane, the event file, the API.
+
+use std::sync::Arc;
+
+use contract::Origin;
+use engine::decode::{DecodeLimits, Decoder};
+use engine::error::EngineError;
+use engine::log::{Log, LogConfig, OpenLog, PARTITION, SyncPolicy};
+use engine::receive::{ReceiveConfig, Server};
+use engine::runtime::{LaneParts, LaneStatus, run_lane, stop_signal};
+use engine::sink::{DeadLetterFile, FileSink};
+use engine::state::Checkpoints;
+use engine::telemetry::Telemetry;
+use engine::time::clock::Clock;
+use tokio::sync::watch;
+
+use super::signals::asked_to_stop;
+use super::watch_health::{Watched, watch_health};
+use super::{checks, lane_config};
+use crate::api::{self, ApiState, Health};
+use crate::config::Plan;
+use crate::wiring::Judge;
+
+/// Bound of the file of dead letters.
+const DEAD_LETTER_BYTES: u64 = 64 << 20;
+
+fn log_config(plan: &Plan) -> LogConfig {
+    LogConfig {
+        segment_bytes: plan.log.segment_bytes,
+        retention_bytes: plan.log.retained_bytes,
+        retention_age: std::time::Duration::from_secs(plan.log.retained_secs),
+        sync: if plan.log.fsync {
+            SyncPolicy::EachCommit
+        } else {
+            SyncPolicy::Every(std::time::Duration::from_secs(1))
+        },
+        record_bytes_max: plan.receive.request_bytes_max as usize,
+        ..LogConfig::new(plan.data_dir.join("log"))
+    }
+}
+
+fn receive_config(plan: &Plan) -> ReceiveConfig {
+    ReceiveConfig {
+        grpc: Some(plan.receive.grpc_address),
+        http: Some(plan.receive.http_address),
+        tenant: plan.tenant.as_str().into(),
+        request_bytes_max: plan.receive.request_bytes_max as usize,
+        ..ReceiveConfig::default()
+    }
+}
+
+/// Runs until asked to stop, or a part fails.
+pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
+    let clock = Clock::system();
+    let telemetry = Telemetry::new()?;
+    let OpenLog { writer, readers, report } = Log::open(log_config(plan), clock.clone(), &telemetry)?;
+    tracing::info!(dir = %plan.data_dir.display(), from = report.first_offset, next = report.next_offset, "log opened");
+    let (sink, events) = FileSink::open(&plan.data_dir.join("risk-events.log"))?;
+    let (judge, views) = Judge::new(plan, Origin::Live)?;
+    let limits = DecodeLimits {
+        unpacked_bytes_max: plan.receive.request_bytes_max as usize,
+        ..DecodeLimits::default()
+    };
+
+    let listener = api::bind(plan.api.address).await?;
+    let (health, health_view) = watch::channel(Health { dead: None, not_ready: Some("starting".to_owned()) });
+    let (api_stop, api_stopped) = watch::channel(false);
+    let text = telemetry.clone();
+    let state = ApiState {
+        events,
+        stop: api_stopped.clone(),
+        board: views.board,
+        health: health_view,
+        metrics: Arc::new(move || text.text().unwrap_or_else(|error| format!("# {error}\n"))),
+    };
+    let api = tokio::spawn(api::serve(listener, state, api_stopped));
+
+    let (stop_handle, stop) = stop_signal();
+    let lane_status = watch::Sender::new(LaneStatus::default());
+    let watched = Watched {
+        waiting: {
+            let readers = readers.clone();
+            let read_before = readers.next_offset();
+            move |status: &LaneStatus| {
+                readers.next_offset().saturating_sub(read_before).saturating_sub(status.records)
+            }
+        },
+        lane: lane_status.subscribe(),
+        report: views.report,
+        health,
+        clock: clock.clone(),
+        telemetry: telemetry.clone(),
+    };
+    let refusal = writer.clone();
+    let watcher = tokio::spawn(watch_health(watched, move || refusal.refusal()));
+
+    let parts = LaneParts {
+        source: move |resume: &engine::source::ResumeAt| {
+            readers.source_from(resume.positions.next_of(PARTITION))
+        },
+        decoder: Decoder::new(limits),
+        operator: judge,
+        sink,
+        dead_letters: DeadLetterFile::open(&plan.data_dir.join("dead-letters.jsonl"), DEAD_LETTER_BYTES)?,
+        checkpoints: Checkpoints::in_directory(&plan.data_dir.join("checkpoints"))?,
+    };
+    let config = lane_config(plan, "main");
+    let lane_telemetry = telemetry.clone();
+    let mut lane = tokio::spawn(async move {
+        run_lane(config, parts, (stop, lane_status), &lane_telemetry).await.map(|_| ())
+    });
+
+    let checks = checks(plan.receive.request_bytes_max as usize);
+    let door = Server::bind(receive_config(plan), writer.clone(), checks, clock, &telemetry).await?;
+    tracing::info!(addresses = ?door.addresses(), api = %plan.api.address, "ready");
+
+    let early = tokio::select! {
+        () = asked_to_stop() => None,
+        end = &mut lane => Some(end),
+    };
+    // first no more input, then nothing unread, then nobody who reads
+    door.shutdown().await;
+    let end = match early {
+        Some(end) => end,
+        None => {
+            stop_handle.stop();
+            lane.await
+        }
+    };
+    writer.close().await;
+    watcher.abort();
+    api_stop.send_replace(true);
+    api.await.map_err(|_| EngineError::Stopped("the API"))??;
+    end.map_err(|_| EngineError::Stopped("the lane"))?
+}

@@ -1,0 +1,61 @@
+//! The judging side's counts in the engine's telemetry.
+
+use std::collections::BTreeMap;
+
+use engine::telemetry::{Metric, MetricKind, MetricSpec, Telemetry};
+
+use crate::wiring::JudgeReport;
+
+const OPEN_INCIDENTS: MetricSpec = MetricSpec {
+    name: "bellwether_open_incidents",
+    kind: MetricKind::Gauge,
+    labels: &[],
+    help: "Incidents that are open now.",
+};
+
+/// Counts of features that are not drops.
+const FINE: [&str; 3] = ["spans_taken", "lines_taken", "points_taken"];
+
+/// Adds what the reports count up since the one before.
+#[derive(Debug, Default)]
+pub(crate) struct JudgeMetrics {
+    last: Option<BTreeMap<(&'static str, &'static str), u64>>,
+    events: u64,
+}
+
+impl JudgeMetrics {
+    /// Takes in a report. The first one is the base: the state may be older than the process.
+    pub(crate) fn take(&mut self, report: &JudgeReport, telemetry: &Telemetry) {
+        let now = counts(report);
+        let base = self.last.get_or_insert_with(|| now.clone());
+        for ((stage, reason), count) in &now {
+            let before = base.get(&(*stage, *reason)).copied().unwrap_or(0);
+            if *count > before {
+                telemetry.dropped(stage, reason).add(count - before);
+            }
+        }
+        self.last = Some(now);
+        telemetry.gauge(OPEN_INCIDENTS, &[]).set_count(report.open_incidents as u64);
+        if report.judge.risk_events > self.events {
+            telemetry
+                .counter(Metric::RiskEvents, &["any", "any"])
+                .add(report.judge.risk_events - self.events);
+        }
+        self.events = report.judge.risk_events;
+    }
+}
+
+fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {
+    let mut counts: BTreeMap<_, _> = report
+        .features
+        .iter()
+        .filter(|(reason, _)| !FINE.contains(reason))
+        .map(|(reason, n)| (("features", *reason), *n))
+        .collect();
+    counts.insert(("scoring", "services_refused"), report.scoring.services_refused);
+    counts.insert(("scoring", "pods_refused"), report.scoring.pods_refused);
+    counts.insert(("scoring", "cadence_changes"), report.scoring.cadence_changes);
+    counts.insert(("incident", "refused"), report.incidents.refused);
+    counts.insert(("judge", "messages_unreadable"), report.judge.messages_unreadable);
+    counts
+}

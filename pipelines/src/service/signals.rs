@@ -1,0 +1,19 @@
+//! Waits for the operating system to ask for the end.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Returns at SIGTERM or SIGINT. A signal that cannot be listened to is as good as never sent.
+pub(crate) async fn asked_to_stop() {
+    let wait = |kind: SignalKind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}

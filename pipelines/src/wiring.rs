@@ -1,0 +1,218 @@
+//! Builds the chain from the plan; the only file that names every stage.
+//!
+//! [`Judge`] is the product as one operator: batches in, risk events out, state between two batches.
+
+use contract::{Origin, Outcome};
+use engine::batch::{Batch, Payload};
+use engine::error::EngineError;
+use engine::operator::{Operator, Output, Progress, StateBlob};
+use engine::record::RecordKind;
+use models::sequential::CanaryParams;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::changes::{Announced, Announcement};
+use crate::config::Plan;
+use crate::event;
+use crate::features::{FeatureParams, Features};
+use crate::incident::{IncidentCounts, Incidents};
+use crate::scoring::{Scoring, ScoringCounts, ScoringParams, VerdictBoard};
+use crate::topology::CallGraph;
+
+/// Version of the layout of [`Judge`]'s state.
+const STATE_VERSION: u32 = 1;
+const NAME: &str = "judge";
+
+/// What the operator counts besides its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JudgeCounts {
+    /// Changes and outcomes that could not be read.
+    pub messages_unreadable: u64,
+    /// Risk events said.
+    pub risk_events: u64,
+}
+
+/// Everything that the judging side can tell about itself, for `/metrics`.
+#[derive(Debug, Clone, Default)]
+pub struct JudgeReport {
+    /// Its own counts.
+    pub judge: JudgeCounts,
+    /// Of the features stage, by reason.
+    pub features: Vec<(&'static str, u64)>,
+    /// Of the scoring stage.
+    pub scoring: ScoringCounts,
+    /// Of the incident stage.
+    pub incidents: IncidentCounts,
+    /// Open incidents.
+    pub open_incidents: usize,
+}
+
+/// Features, scoring, incidents and events as one operator.
+#[derive(Debug)]
+pub struct Judge {
+    origin: Origin,
+    features: Features,
+    graph: CallGraph,
+    announced: Announced,
+    scoring: Scoring,
+    incidents: Incidents,
+    counts: JudgeCounts,
+    board: watch::Sender<VerdictBoard>,
+    report: watch::Sender<JudgeReport>,
+}
+
+/// What others may look at while the operator runs.
+#[derive(Debug, Clone)]
+pub struct JudgeViews {
+    /// Standing comparisons.
+    pub board: watch::Receiver<VerdictBoard>,
+    /// Counts.
+    pub report: watch::Receiver<JudgeReport>,
+}
+
+impl Judge {
+    /// The chain for a plan.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] for test parameters that the test refuses.
+    pub fn new(plan: &Plan, origin: Origin) -> Result<(Self, JudgeViews), EngineError> {
+        let canary = CanaryParams {
+            alpha_pause: plan.canary.pause_alpha,
+            alpha_act: plan.canary.act_alpha,
+            horizon_secs: plan.canary.horizon_secs,
+            ..CanaryParams::default()
+        };
+        let canary = canary.check().map_err(|fault| EngineError::Setting(format!("canary: {fault}")))?;
+        let params = ScoringParams { canary, slo: plan.slo.clone(), services_max: plan.limits.services };
+        let (board, board_view) = watch::channel(VerdictBoard::default());
+        let (report, report_view) = watch::channel(JudgeReport::default());
+        let judge = Self {
+            origin,
+            features: Features::new(FeatureParams {
+                window_secs: plan.time.window_secs as i64,
+                skew_secs: plan.time.skew_secs_max as i64,
+                services_max: plan.limits.services,
+                ..FeatureParams::default()
+            }),
+            graph: CallGraph::default(),
+            announced: Announced::default(),
+            scoring: Scoring::new(params),
+            incidents: Incidents::new(plan.limits.incidents),
+            counts: JudgeCounts::default(),
+            board,
+            report,
+        };
+        Ok((judge, JudgeViews { board: board_view, report: report_view }))
+    }
+
+    fn on_message(&mut self, kind: RecordKind, body: &[u8], arrived_at: i64) {
+        let readable = match kind {
+            RecordKind::Change => {
+                Announcement::from_json(body, arrived_at).map(|change| self.announced.take(change))
+            }
+            RecordKind::Outcome => {
+                read_outcome(body).map(|outcome| self.incidents.on_outcome(outcome, event::incident_id))
+            }
+            _ => Ok(()),
+        };
+        self.counts.messages_unreadable += u64::from(readable.is_err());
+    }
+
+    fn publish_views(&self, progress: Progress) {
+        self.board.send_replace(VerdictBoard {
+            watermark: progress.watermark,
+            log_clock: progress.log_clock,
+            standings: self.scoring.standings(),
+        });
+        self.report.send_replace(JudgeReport {
+            judge: self.counts,
+            features: self.features.counts().iter().map(|(what, n)| (what.name(), n)).collect(),
+            scoring: self.scoring.counts(),
+            incidents: self.incidents.counts(),
+            open_incidents: self.incidents.iter().count(),
+        });
+    }
+}
+
+/// What [`Judge::save`] puts together: features, calls, announcements, scoring, incidents, counts.
+type SavedParts = (StateBlob, CallGraph, Announced, Vec<u8>, Vec<u8>, JudgeCounts);
+
+/// An outcome, plain or as the data of a structured CloudEvent.
+fn read_outcome(body: &[u8]) -> Result<Outcome, contract::ContractError> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        data: &'a serde_json::value::RawValue,
+    }
+    match serde_json::from_slice::<Envelope<'_>>(body) {
+        Ok(envelope) => Outcome::from_json(envelope.data.get().as_bytes()),
+        Err(_) => Outcome::from_json(body),
+    }
+}
+
+/// Whether a body can be read as an outcome; the front door asks before it acknowledges.
+///
+/// # Errors
+/// As [`Outcome::from_json`].
+pub fn check_outcome(body: &[u8]) -> Result<(), contract::ContractError> {
+    read_outcome(body).map(|_| ())
+}
+
+impl Operator for Judge {
+    fn on_batch(&mut self, batch: &Batch, _: &mut Output) -> Result<(), EngineError> {
+        match &batch.payload {
+            Payload::Message { kind, body } => self.on_message(*kind, body, batch.arrived_at),
+            _ => self.features.on_batch(batch),
+        }
+        Ok(())
+    }
+
+    fn on_progress(&mut self, progress: Progress, out: &mut Output) -> Result<(), EngineError> {
+        let rows = self.features.on_progress(progress);
+        self.graph.observe(&rows.edges, rows.upto);
+        let statements = self.scoring.on_rows(&rows);
+        let announced = &self.announced;
+        let change_of = |key: &crate::incident::IncidentKey| {
+            key.suspect.as_ref().map(|suspect| announced.change_of(&key.service, suspect))
+        };
+        for notice in self.incidents.on_statements(statements, &self.graph, rows.upto, change_of) {
+            self.counts.risk_events += 1;
+            out.messages.push(event::message(event::build(&notice, self.origin)));
+        }
+        self.publish_views(progress);
+        Ok(())
+    }
+
+    fn save(&self) -> StateBlob {
+        let parts = (
+            &self.features.save(),
+            &self.graph,
+            &self.announced,
+            self.scoring.save(),
+            self.incidents.save(),
+            &self.counts,
+        );
+        let bytes = postcard::to_stdvec(&parts).expect("plain values always serialise");
+        StateBlob { operator: NAME.to_owned(), version: STATE_VERSION, bytes }
+    }
+
+    fn load(&mut self, blob: StateBlob) -> Result<(), EngineError> {
+        if blob.version != STATE_VERSION {
+            return Err(EngineError::StateVersion {
+                operator: blob.operator,
+                found: blob.version,
+                known: STATE_VERSION,
+            });
+        }
+        let damaged =
+            |why: String| EngineError::Damaged { what: "operator state", place: NAME.to_owned(), why };
+        let parts: Result<SavedParts, _> = postcard::from_bytes(&blob.bytes);
+        let (features, graph, announced, scoring, incidents, counts) =
+            parts.map_err(|e| damaged(e.to_string()))?;
+        self.features.load(&features)?;
+        self.scoring.load(&scoring).map_err(|e| damaged(e.to_string()))?;
+        self.incidents.load(&incidents).map_err(|e| damaged(e.to_string()))?;
+        (self.graph, self.announced, self.counts) = (graph, announced, counts);
+        Ok(())
+    }
+}

@@ -1,4 +1,5 @@
 //! The front door over real sockets, in front of a real log: what each client gets to hear, and what is stored.
+#![expect(clippy::unwrap_used, reason = "a test may stop at any surprise")]
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;

@@ -43,7 +43,7 @@ const ROLLBACK_WINDOW: usize = 5;
 struct Workload {
     replicas: u32,
     target: Arc<Template>,
-    stable: String,
+    stable: Arc<Template>,
     history: Vec<String>,
     revisions: BTreeMap<String, Arc<str>>,
     step: usize,
@@ -67,10 +67,11 @@ impl Controller {
     /// Takes note of what a service should run. The first template of a service is stable at once.
     pub fn desire(&mut self, template: Template, replicas: u32, revision: &str) {
         let hash = template.hash.clone();
+        let template = Arc::new(template);
         let workload = self.workloads.entry(template.service).or_insert_with(|| Workload {
             replicas,
-            target: Arc::new(template.clone()),
-            stable: hash.clone(),
+            target: Arc::clone(&template),
+            stable: Arc::clone(&template),
             history: Vec::new(),
             revisions: BTreeMap::new(),
             step: 0,
@@ -79,7 +80,7 @@ impl Controller {
         workload.replicas = replicas;
         workload.revisions.entry(hash.clone()).or_insert_with(|| Arc::from(revision));
         if workload.target.hash != hash {
-            workload.target = Arc::new(template);
+            workload.target = template;
             workload.step = 0;
             workload.step_held_since = None;
         }
@@ -95,42 +96,41 @@ impl Controller {
         }
         orders
     }
-
-    /// Whether the service's stable template is the target and nothing else runs.
-    #[must_use]
-    pub fn is_settled(&self, service: usize, fleet: &Fleet, now: UnixNanos) -> bool {
-        self.workloads.get(&service).is_some_and(|workload| {
-            let mut pods = fleet.pods().filter(|pod| pod.template.service == service && pod.is_alive());
-            workload.stable == workload.target.hash
-                && pods.all(|pod| pod.template.hash == workload.stable && pod.is_available(now))
-        })
-    }
 }
 
 impl Workload {
     fn decide(&mut self, steps: &Steps, pods: &[&Pod], now: UnixNanos, orders: &mut Vec<Order>) {
-        let (new, old): (Vec<&Pod>, Vec<&Pod>) =
+        let all = self.replicas as usize;
+        let (new, others): (Vec<&Pod>, Vec<&Pod>) =
             pods.iter().copied().partition(|pod| pod.template.hash == self.target.hash);
-        let available = new.iter().filter(|pod| pod.is_available(now)).count();
-        let wanted = self.wanted(steps, available, now);
-        for _ in new.len()..wanted {
-            let revision = self.revisions.get(&self.target.hash).map_or_else(|| Arc::from(""), Arc::clone);
-            orders.push(Order::Create { template: Arc::clone(&self.target), revision });
-        }
-        // Old pods leave as new ones become available; those of neither template, and crashing ones, leave first.
-        let mut leaving = old;
-        leaving.sort_by_key(|pod| (pod.template.hash == self.stable, !pod.behaviour.crashes, pod.id));
-        let keep = (self.replicas as usize).saturating_sub(available);
-        let n_leaving = leaving.len().saturating_sub(keep);
-        orders.extend(leaving.iter().take(n_leaving).map(|pod| Order::End(pod.id)));
-        let n_surplus = new.len().saturating_sub(self.replicas as usize);
-        orders.extend(new.iter().rev().take(n_surplus).map(|pod| Order::End(pod.id)));
+        let (stable, stray): (Vec<&Pod>, Vec<&Pod>) =
+            others.into_iter().partition(|pod| pod.template.hash == self.stable.hash);
+        let available = |pods: &[&Pod]| pods.iter().filter(|pod| pod.is_available(now)).count();
+        let wanted = self.wanted(steps, available(&new), now);
+        self.create(&self.target, wanted.saturating_sub(new.len()), orders);
+        // A change in the middle of a rollout: what the stray pods served goes back to stable ones.
+        let n_missing = if stray.is_empty() { 0 } else { all.saturating_sub(wanted + stable.len()) };
+        self.create(&self.stable, n_missing, orders);
+        // Stray pods that serve nothing leave at once; all others only as far as enough are available without them.
+        let (serving, idle): (Vec<&Pod>, Vec<&Pod>) =
+            stray.into_iter().partition(|pod| pod.is_available(now));
+        let n_available = available(&new) + available(&stable) + serving.len();
+        let n_spare = n_available.saturating_sub(all);
+        let leaving = serving.into_iter().chain(stable).take(n_spare);
+        let surplus = new.iter().rev().copied().take(new.len().saturating_sub(all));
+        orders.extend(idle.into_iter().chain(leaving).chain(surplus).map(|pod| Order::End(pod.id)));
+    }
+
+    fn create(&self, template: &Arc<Template>, n: usize, orders: &mut Vec<Order>) {
+        let revision = self.revisions.get(&template.hash).map_or_else(|| Arc::from(""), Arc::clone);
+        let order = Order::Create { template: Arc::clone(template), revision };
+        orders.extend(std::iter::repeat_n(order, n));
     }
 
     /// How many pods of the target there should be, moving on through the steps.
     fn wanted(&mut self, steps: &Steps, available: usize, now: UnixNanos) -> usize {
         let all = self.replicas as usize;
-        if self.stable == self.target.hash {
+        if self.stable.hash == self.target.hash {
             return all;
         }
         if self.history.contains(&self.target.hash) || self.step >= steps.0.len() {
@@ -154,7 +154,8 @@ impl Workload {
     }
 
     fn finish(&mut self) {
-        self.history.push(std::mem::replace(&mut self.stable, self.target.hash.clone()));
+        let before = std::mem::replace(&mut self.stable, Arc::clone(&self.target));
+        self.history.push(before.hash.clone());
         let n_old = self.history.len().saturating_sub(ROLLBACK_WINDOW);
         self.history.drain(..n_old);
     }
@@ -246,7 +247,6 @@ mod tests {
         assert_eq!(world.versions(), counts(&[("one", 2), ("two", 2)]));
         lowest = lowest.min(world.run(30));
         assert_eq!(world.versions(), counts(&[("two", 4)]));
-        assert!(world.controller.is_settled(4, &world.fleet, world.now));
         assert_eq!(lowest, 4);
     }
 
@@ -277,10 +277,26 @@ mod tests {
         world.desire("crash");
         world.run(40);
         assert_eq!(world.versions(), counts(&[("crash", 1), ("one", 4)]));
-        assert!(!world.controller.is_settled(4, &world.fleet, world.now));
         world.desire("one");
         world.run(1);
         assert_eq!(world.versions(), counts(&[("one", 4)]));
-        assert!(world.controller.is_settled(4, &world.fleet, world.now));
+    }
+
+    /// Scenario: in the middle of a rollout its manifest changes to a third version, and back to the second.
+    /// Guarantees: the stray pods are gone within three seconds although the rollout starts its steps anew; never
+    /// fewer than four take traffic; in the end only the second version runs.
+    #[test]
+    fn a_revert_in_the_middle_of_a_rollout_does_not_wait_for_the_steps() {
+        let mut world = World::new();
+        world.desire("two");
+        world.run(12);
+        world.desire("three");
+        let mut lowest = world.run(12);
+        assert_eq!(world.versions(), counts(&[("one", 2), ("three", 2)]));
+        world.desire("two");
+        lowest = lowest.min(world.run(3));
+        assert_eq!(world.versions(), counts(&[("one", 3), ("two", 1)]));
+        lowest = lowest.min(world.run(60));
+        assert_eq!((world.versions(), lowest), (counts(&[("two", 4)]), 4));
     }
 }

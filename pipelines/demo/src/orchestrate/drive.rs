@@ -252,10 +252,12 @@ impl Stage {
             }
             self.seen.clone_from(&head);
         }
-        if head != self.synced && now >= self.synced_at + SYNC_EVERY {
-            self.desire(&head)?;
-            self.synced = head;
+        if now >= self.synced_at + SYNC_EVERY {
             self.synced_at = now;
+            if head != self.synced {
+                self.desire(&head)?;
+                self.synced = head;
+            }
         }
         Ok(())
     }

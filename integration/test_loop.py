@@ -95,6 +95,7 @@ class Loop:
         shop.wait_until("the canary is withdrawn", lambda: shop.said('"withdrawn"'), seconds=20)
         wait_for("a resolved incident", lambda: self._resolved(engine), seconds=_HEALED_LIMIT_S, every=0.5)
         assert self.repository.log()[0] == self.revert, "one revert, and nothing after it"
+        actuator.verify_ledger()
         self._tell(shop)
 
     def _wait_for_revert(self, engine: Engine, tip: str) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import string
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -136,3 +137,10 @@ class Actuator:
         lines = (self._folder / "data" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line)["entry"]["record"] for line in lines]
         return [record["event_id"] for record in records if record["kind"] == "seen"]
+
+    def verify_ledger(self) -> None:
+        """Let the program check the hash chain; a broken one is an error with its words."""
+        command = [str(binary("bellwether-actuator")), "ledger", "verify", "--config", str(self._config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"ledger verify ended with {done.returncode}: {done.stdout}{done.stderr}")

@@ -58,6 +58,20 @@ impl Office {
 /// # Errors
 /// What makes it unsafe to go on: a ledger that cannot be opened or written, an address that cannot be bound.
 pub async fn run(plan: Plan, clock: Clock, shutdown: watch::Receiver<bool>) -> Result<()> {
+    let listener = bind(&plan).await?;
+    run_on(listener, plan, clock, shutdown).await
+}
+
+/// The same with an API that is bound already.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    listener: tokio::net::TcpListener,
+    plan: Plan,
+    clock: Clock,
+    shutdown: watch::Receiver<bool>,
+) -> Result<()> {
     let metrics = Metrics::new().map_err(|error| ActuatorError::Http {
         doing: "register",
         url: "/metrics".to_owned(),
@@ -65,7 +79,6 @@ pub async fn run(plan: Plan, clock: Clock, shutdown: watch::Receiver<bool>) -> R
     })?;
     let desk = Desk::open(&plan, clock())?;
     let (intake, sender) = (intake(&plan, &desk)?, sender(&plan)?);
-    let listener = bind(&plan).await?;
     let state = ApiState { metrics: metrics.clone(), data_dir: plan.data_dir.clone() };
     let desk = Arc::new(Mutex::new(desk));
     let office = Office { desk, metrics, clock, told: Arc::new(Notify::new()), shutdown };

@@ -131,6 +131,7 @@ impl Reader {
         match given.split_once('=') {
             Some((key, value)) if !key.is_empty() => {
                 let place = Place { file: "--set".to_owned(), line: 0, text: value.to_owned() };
+                self.forget_items(key);
                 self.values.insert(key.to_owned(), place);
             }
             _ => self.note(
@@ -154,19 +155,26 @@ impl Reader {
                 }
             }
             Node::List(items) => {
-                let (items_of, itself) = (format!("{path}["), path.to_owned());
-                self.values.retain(|key, _| !key.starts_with(&items_of) && *key != itself);
-                self.begins.retain(|key, _| !key.starts_with(&items_of));
+                self.forget_items(path);
+                self.values.remove(path);
                 for (idx, (line, child)) in items.iter().enumerate() {
                     self.flatten(file, &format!("{path}[{idx}]"), (*line, child));
                 }
             }
             Node::Scalar(text) => {
+                self.forget_items(path);
                 let place = Place { file: file.to_owned(), line, text: text.clone() };
                 self.values.insert(path.to_owned(), place);
             }
             Node::Empty => {}
         }
+    }
+
+    /// A list that is written again replaces the one of an earlier layer.
+    fn forget_items(&mut self, path: &str) {
+        let items_of = format!("{path}[");
+        self.values.retain(|key, _| !key.starts_with(&items_of));
+        self.begins.retain(|key, _| !key.starts_with(&items_of));
     }
 
     fn note(&mut self, file: &str, line: u64, key: &str, text: String) {
@@ -235,7 +243,12 @@ impl Reader {
             Ok(number) if bounds.contains(&number) => number,
             _ => {
                 let (low, high) = (bounds.start(), bounds.end());
-                self.fault(key, format!("is {text:?}, must be a whole number from {low} to {high}"));
+                let allowed = if low == high {
+                    low.to_string()
+                } else {
+                    format!("a whole number from {low} to {high}")
+                };
+                self.fault(key, format!("is {text:?}, must be {allowed}"));
                 default
             }
         }
@@ -253,7 +266,8 @@ impl Reader {
     }
 
     /// How many items a list of sections has.
-    pub(crate) fn n_items(&self, key: &str) -> usize {
+    pub(crate) fn n_items(&mut self, key: &str) -> usize {
+        self.asked.insert(key.to_owned());
         (0..).take_while(|idx| self.has(&format!("{key}[{idx}]"))).count()
     }
 

@@ -1,5 +1,12 @@
 //! What the tests stand on: a real bare repository with a second writer, real events, a real data directory.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "each test file uses a part"
+)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "the helpers of tests fail like tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

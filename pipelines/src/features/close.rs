@@ -135,8 +135,9 @@ impl Features {
 
     fn close_calls(&mut self, second: i64, cells: Cells, rows: &mut FeatureRows) {
         let (params, state) = (&self.params, &mut self.state);
-        for (who, _, family) in cells.keys() {
-            state.truth.see(&who.subject.service, *family, second, params.services_max);
+        for ((who, _, family), cell) in &cells {
+            let source = (&who.subject.service, *family);
+            state.truth.see(source, cell.requests, second, params.services_max);
         }
         let n_changed = state.truth.choose(second);
         state.counts.add(Count::SourceChanges, n_changed);

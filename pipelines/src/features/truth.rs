@@ -1,7 +1,8 @@
 //! One source of truth per service, and its operations.
 //!
-//! Server metrics speak before the spanmetrics connector, and that before spans. A better source takes over once it
-//! gave numbers in two different seconds; cells of it that reach back before that moment overlap what was counted
+//! Server metrics speak before the spanmetrics connector, and that before spans, unless the spans are whole: as many
+//! as the metrics count, give or take a tenth. Whole spans say the same, and say it every second instead of once an
+//! export. A better source takes over once it gave numbers in two different seconds; cells of it that reach back before that moment overlap what was counted
 //! already and are not used. A source that says nothing for ten minutes steps down. Sources are never added up.
 
 use std::collections::BTreeMap;
@@ -21,10 +22,23 @@ const FORGET_SECS: i64 = 3_600;
 /// Seconds with numbers before a better source takes over.
 const PROOF: u32 = 2;
 
+/// Requests of a metrics source below which spans cannot be called whole.
+const COMPARABLE: f64 = 50.0;
+/// How long a request counts in the comparison of sources.
+const MEMORY_SECS: f64 = 120.0;
+
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Seen {
     last_sec: i64,
     seconds: u32,
+    /// Requests, those of the past fading.
+    requests: f64,
+}
+
+impl Seen {
+    fn requests_at(&self, second: i64) -> f64 {
+        self.requests * libm::exp(-((second - self.last_sec).max(0) as f64) / MEMORY_SECS)
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -34,12 +48,34 @@ struct ServiceTruth {
     families: BTreeMap<Family, i64>,
     operations: BTreeMap<Arc<str>, i64>,
     last_sec: i64,
+    spans_are_whole: bool,
 }
 
 impl ServiceTruth {
+    /// Compares the spans with the metrics; a lost quarter ends what a lost tenth would not have begun.
+    fn weigh_spans(&mut self, second: i64) {
+        let spans = self.seen.get(&CallSource::Spans).map_or(0.0, |seen| seen.requests_at(second));
+        let metrics =
+            self.seen.iter().filter(|(source, _)| **source != CallSource::Spans).map(|(_, seen)| seen);
+        let Some(metrics) = metrics.map(|seen| seen.requests_at(second)).reduce(f64::max) else { return };
+        if metrics >= COMPARABLE {
+            let slack = if self.spans_are_whole { 0.25 } else { 0.1 };
+            // metrics come once an export, spans at once: more spans than that is no loss
+            self.spans_are_whole = spans >= (1.0 - slack) * metrics;
+        }
+    }
+
     /// Whether the source changed in this second.
     fn choose(&mut self, second: i64) -> bool {
         self.seen.retain(|_, seen| second - seen.last_sec < STEP_DOWN_SECS);
+        self.weigh_spans(second);
+        if self.spans_are_whole && self.seen.contains_key(&CallSource::Spans) {
+            let changed = self.current.is_some_and(|(source, _)| source != CallSource::Spans);
+            if changed || self.current.is_none() {
+                self.current = Some((CallSource::Spans, if changed { second + 1 } else { i64::MIN }));
+            }
+            return changed;
+        }
         let best = self.seen.keys().next().copied();
         let proven = self.seen.iter().find(|(_, seen)| seen.seconds >= PROOF).map(|(source, _)| *source);
         match self.current {
@@ -77,7 +113,13 @@ pub(crate) enum Standing {
 
 impl Truth {
     /// Notes that a family gave numbers in a second.
-    pub(crate) fn see(&mut self, service: &ServiceKey, family: Family, second: i64, services_max: usize) {
+    pub(crate) fn see(
+        &mut self,
+        (service, family): (&ServiceKey, Family),
+        requests: u64,
+        second: i64,
+        services_max: usize,
+    ) {
         if !self.services.contains_key(service) {
             if self.services.len() >= services_max {
                 return;
@@ -89,8 +131,10 @@ impl Truth {
         truth.families.insert(family, second);
         let seen = truth.seen.entry(family.source()).or_default();
         if seen.seconds == 0 || seen.last_sec != second {
-            *seen = Seen { last_sec: second, seconds: seen.seconds.saturating_add(1) };
+            let requests = seen.requests_at(second);
+            *seen = Seen { last_sec: second, seconds: seen.seconds.saturating_add(1), requests };
         }
+        seen.requests += requests as f64;
     }
 
     /// Chooses anew for every service that gave numbers in this second; how many changed.

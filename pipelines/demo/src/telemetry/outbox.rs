@@ -13,7 +13,9 @@ use prost::Message;
 use super::counts::{Counts, encode_container};
 use super::resource::resource_of;
 use super::signal::{encode_lines, encode_spans};
-use crate::shop::{Chance, Fleet, LineFact, Pod, PodId, SECOND, SERVICES, SpanFact, Step, UnixNanos};
+use crate::shop::{
+    Chance, Fleet, LineFact, Pod, PodId, RequestFact, SECOND, SERVICES, SpanFact, Step, UnixNanos,
+};
 
 /// Spans (and lines) that a pod holds at most.
 pub(crate) const HELD_MAX: usize = 20_000;
@@ -82,6 +84,7 @@ pub struct Batch {
 struct Pending {
     spans: Vec<SpanFact>,
     lines: Vec<LineFact>,
+    requests: Vec<RequestFact>,
     counts: Counts,
     next: [UnixNanos; 3],
 }
@@ -126,9 +129,9 @@ impl Outbox {
                 self.dropped += push(&mut pending.lines, line);
             }
         }
-        for request in &step.requests {
+        for request in step.requests {
             if let Some(pending) = self.pending.get_mut(&request.pod) {
-                pending.counts.add(request);
+                self.dropped += push(&mut pending.requests, request);
             }
         }
     }
@@ -149,7 +152,8 @@ impl Outbox {
         let Intervals { spans, lines, metrics } = self.intervals;
         let next =
             [spans, lines, metrics].map(|every| now + (self.chance.unit() * every as f64) as UnixNanos);
-        Pending { spans: Vec::new(), lines: Vec::new(), counts: Counts::default(), next }
+        let (spans, lines, requests) = (Vec::new(), Vec::new(), Vec::new());
+        Pending { spans, lines, requests, counts: Counts::default(), next }
     }
 }
 
@@ -177,6 +181,9 @@ impl Pending {
             }
         }
         if is_due(metrics_at, every.metrics, now) && !is_last {
+            take_ended(&mut self.requests, |request| request.end_at <= now)
+                .iter()
+                .for_each(|request| self.counts.add(request));
             if !pod.behaviour.crashes && now >= pod.ready_at {
                 add(SignalKind::Metrics, self.counts.encode(pod, resource(), now).encode_to_vec(), 3);
             }

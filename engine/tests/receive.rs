@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes};
+use engine::decode::DecodeLimits;
 use engine::log::{AppendError, Log, LogConfig, NewRecord, OpenLog};
-use engine::receive::{Addresses, Append, CheckFault, Checks, Found, ReceiveConfig, Server};
+use engine::receive::{Addresses, Append, Checks, ReceiveConfig, Server};
 use engine::record::{Compression, Encoding, Record, RecordKind};
 use engine::telemetry::{Metric, Telemetry};
 use engine::time::clock::{Clock, ClockHand};
@@ -16,7 +17,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore};
@@ -24,6 +29,7 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::{Code, Request, Status};
 
 const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const SPANS: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const LIMIT: usize = 1 << 20;
 
 /// A front door in front of a log in a temporary directory.
@@ -83,49 +89,39 @@ fn config() -> ReceiveConfig {
     }
 }
 
-/// Logs by prost; log records with severity number 99 are rejected. Events must have a type or a context.
+/// The decoder's own check; events must have a type or a context.
 fn checks() -> Checks {
-    let otlp = |_: RecordKind, encoding: Encoding, compression: Compression, body: &[u8]| {
-        let mut plain = Vec::new();
-        let unpacked = match compression {
-            Compression::None => std::io::Cursor::new(body).read_to_end(&mut plain),
-            Compression::Gzip => std::io::Read::take(flate2::read::GzDecoder::new(body), LIMIT as u64 + 1)
-                .read_to_end(&mut plain),
-            Compression::Zstd => zstd::Decoder::new(body)
-                .and_then(|it| std::io::Read::take(it, LIMIT as u64 + 1).read_to_end(&mut plain)),
-        };
-        unpacked.map_err(|e| CheckFault::Undecodable(e.to_string()))?;
-        if plain.len() > LIMIT {
-            return Err(CheckFault::TooLarge { limit: LIMIT });
-        }
-        if encoding == Encoding::OtlpJson {
-            let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&plain);
-            return parsed
-                .map(|_| Found { accepted: 1, ..Found::default() })
-                .map_err(|e| CheckFault::Undecodable(e.to_string()));
-        }
-        let request = ExportLogsServiceRequest::decode(&plain[..]);
-        let request = request.map_err(|e| CheckFault::Undecodable(e.to_string()))?;
-        let scopes = request.resource_logs.iter().flat_map(|it| &it.scope_logs);
-        let (bad, good): (Vec<_>, Vec<_>) =
-            scopes.flat_map(|it| &it.log_records).partition(|it| it.severity_number == 99);
-        let message = if bad.is_empty() { String::new() } else { "severity 99 does not exist".to_owned() };
-        Ok(Found { accepted: good.len() as u64, rejected: bad.len() as u64, message })
-    };
+    let limits = DecodeLimits { unpacked_bytes_max: LIMIT, ..DecodeLimits::default() };
     let event = |_: RecordKind, body: &[u8]| {
         let event: serde_json::Value = serde_json::from_slice(body).map_err(|e| e.to_string())?;
         let known = event["type"].is_string() || event["context"].is_object();
         if known { Ok(()) } else { Err("neither a CloudEvent nor a CDEvent".to_owned()) }
     };
-    Checks { otlp: Arc::new(otlp), event: Arc::new(event) }
+    Checks::decoding(limits, Arc::new(event))
 }
 
-fn logs(severities: &[i32]) -> ExportLogsServiceRequest {
-    let record = |&severity_number| LogRecord { severity_number, ..LogRecord::default() };
-    let scope = ScopeLogs { log_records: severities.iter().map(record).collect(), ..ScopeLogs::default() };
-    ExportLogsServiceRequest {
-        resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() }],
-    }
+/// So many good log records.
+fn logs(n: usize) -> Vec<u8> {
+    let record =
+        LogRecord { time_unix_nano: 1_700_000_000_000_000_000, severity_number: 9, ..LogRecord::default() };
+    let scope = ScopeLogs { log_records: vec![record; n], ..ScopeLogs::default() };
+    let resource = ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() };
+    ExportLogsServiceRequest { resource_logs: vec![resource] }.encode_to_vec()
+}
+
+/// One good span and two without ids.
+fn spans() -> Vec<u8> {
+    let good = Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        start_time_unix_nano: 1_700_000_000_000_000_000,
+        end_time_unix_nano: 1_700_000_000_000_000_001,
+        ..Span::default()
+    };
+    let bad = Span { trace_id: Vec::new(), span_id: Vec::new(), ..good.clone() };
+    let scope = ScopeSpans { spans: vec![good, bad.clone(), bad], ..ScopeSpans::default() };
+    let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+    ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
 }
 
 /// Hands bytes through as they are.
@@ -228,7 +224,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn grpc_bodies_are_stored_as_received() {
     let bench = Bench::new().await;
-    let plain = logs(&[9; 40]).encode_to_vec();
+    let plain = logs(40);
     for packed in [None, Some(CompressionEncoding::Gzip), Some(CompressionEncoding::Zstd)] {
         let reply = call(bench.addresses().grpc, LOGS, packed, plain.clone()).await.unwrap();
         assert_eq!(ExportLogsServiceResponse::decode(reply).unwrap().partial_success, None);
@@ -255,8 +251,11 @@ async fn grpc_bodies_are_stored_as_received() {
 #[tokio::test]
 async fn http_bodies_are_stored_as_received() {
     let bench = Bench::new().await;
-    let proto = logs(&[9]).encode_to_vec();
-    let json = serde_json::to_vec(&serde_json::json!({"resourceLogs": []})).unwrap();
+    let proto = logs(1);
+    let json = serde_json::json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [
+        {"timeUnixNano": "1700000000000000000", "severityNumber": 9, "body": {"stringValue": "x"}}
+    ]}]}]});
+    let json = serde_json::to_vec(&json).unwrap();
     let http = bench.addresses().http;
     let heard = send(http, "POST", "/v1/logs", &[PROTO], proto.clone()).await;
     assert_eq!((heard.status, heard.header("content-type"), &heard.body[..]), (200, PROTO.1, &b""[..]));
@@ -282,19 +281,19 @@ async fn http_bodies_are_stored_as_received() {
 #[tokio::test]
 async fn partial_success_says_what_was_rejected() {
     let bench = Bench::new().await;
-    let body = logs(&[9, 99, 99]).encode_to_vec();
-    let reply = call(bench.addresses().grpc, LOGS, None, body.clone()).await.unwrap();
-    let heard = send(bench.addresses().http, "POST", "/v1/logs", &[PROTO], body).await;
+    let reply = call(bench.addresses().grpc, SPANS, None, spans()).await.unwrap();
+    let heard = send(bench.addresses().http, "POST", "/v1/traces", &[PROTO], spans()).await;
     assert_eq!(heard.status, 200);
     for bytes in [reply, heard.body] {
-        let partial = ExportLogsServiceResponse::decode(bytes).unwrap().partial_success.unwrap();
-        assert_eq!(
-            (partial.rejected_log_records, partial.error_message.as_str()),
-            (2, "severity 99 does not exist")
-        );
+        let partial = ExportTraceServiceResponse::decode(bytes).unwrap().partial_success.unwrap();
+        assert_eq!(partial.rejected_spans, 2);
+        assert!(!partial.error_message.is_empty());
     }
     assert_eq!(bench.stored().await.len(), 2);
-    assert_eq!((bench.counted("logs", "grpc", "partial"), bench.counted("logs", "http", "partial")), (1, 1));
+    assert_eq!(
+        (bench.counted("spans", "grpc", "partial"), bench.counted("spans", "http", "partial")),
+        (1, 1)
+    );
 }
 
 /// Scenario: bodies that are not OTLP, or not packed as they say. Guarantees: `INVALID_ARGUMENT` and 400 with a
@@ -414,7 +413,7 @@ async fn overload_asks_to_come_back() {
     let (gate, telemetry) = (Gate::new(true), Telemetry::new().unwrap());
     let server = gate.serve(config(), &telemetry).await;
     let Addresses { grpc, http } = server.addresses();
-    let body = logs(&[9]).encode_to_vec();
+    let body = logs(1);
     for (error, expected) in [
         (AppendError::Full { records: 1, bytes: 1 }, 429),
         (AppendError::NoSpace { dir: "d".into() }, 503),
@@ -438,7 +437,7 @@ async fn memory_in_flight_is_bounded() {
     let (gate, telemetry) = (Gate::new(false), Telemetry::new().unwrap());
     let server = gate.serve(ReceiveConfig { in_flight_bytes_max: LIMIT, ..config() }, &telemetry).await;
     let http = server.addresses().http;
-    let body: Bytes = logs(&vec![9; LIMIT / 5]).encode_to_vec().into();
+    let body: Bytes = logs(LIMIT / 20).into();
     assert!(body.len() > LIMIT / 2 && body.len() < LIMIT);
     let first = tokio::spawn({
         let body = body.clone();
@@ -459,7 +458,7 @@ async fn shutdown_drains_what_is_in_flight() {
     let (gate, telemetry) = (Gate::new(false), Telemetry::new().unwrap());
     let server = gate.serve(config(), &telemetry).await;
     let Addresses { grpc, http } = server.addresses();
-    let body = logs(&[9]).encode_to_vec();
+    let body = logs(1);
     let by_grpc = tokio::spawn(call(grpc, LOGS, None, body.clone()));
     gate.entered.notified().await;
     let by_http = tokio::spawn(async move { send(http, "POST", "/v1/logs", &[PROTO], body).await.status });
@@ -484,7 +483,7 @@ async fn shutdown_does_not_wait_for_ever() {
     let server =
         gate.serve(ReceiveConfig { drain_timeout: Duration::from_millis(20), ..config() }, &telemetry).await;
     let grpc = server.addresses().grpc;
-    let waiting = tokio::spawn(call(grpc, LOGS, None, logs(&[9]).encode_to_vec()));
+    let waiting = tokio::spawn(call(grpc, LOGS, None, logs(1)));
     gate.entered.notified().await;
     assert_eq!(server.shutdown().await, 1);
     assert!(waiting.await.unwrap().is_err());

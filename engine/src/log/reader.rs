@@ -111,7 +111,7 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// The next record and its offset; waits for one.
+    /// The next record and its offset; waits for one. Giving up the wait loses nothing.
     ///
     /// # Errors
     /// [`EngineError::Stopped`] when the log was closed and everything is read, [`EngineError::File`] and

@@ -10,6 +10,7 @@ mod budget;
 mod check;
 mod cloudevents;
 mod config;
+mod decoding;
 mod door;
 mod fault;
 mod grpc;

@@ -32,10 +32,13 @@ use crate::time::clock::Clock;
 /// Body of every answer.
 pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// How long a peer may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an HTTP/1 peer may take to send the head of a request, pause between two requests included: longer than
+/// the 60 seconds after which SDKs export metrics, so that they need not connect each time.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How often a silent HTTP/2 peer is asked whether it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long it may take to answer.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls that one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 256;
 /// Bytes that an HTTP/2 peer may send ahead, per call and per connection.
@@ -211,7 +214,7 @@ fn builder(transport: Transport) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(HEAD_TIMEOUT)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

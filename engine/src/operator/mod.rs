@@ -3,6 +3,10 @@
 //! An operator never touches a socket, a disk or a clock; it holds bounded state and can give it away between two
 //! batches. What this module does not do: run operators ([`crate::runtime`]).
 
+mod chain;
+
+pub use chain::Chain;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +52,32 @@ pub struct StateBlob {
     pub version: u32,
     /// The state.
     pub bytes: Vec<u8>,
+}
+
+impl Message {
+    /// A value that two equal messages share, over every field.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        let mut part = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        part(self.topic.as_bytes());
+        part(self.key.as_bytes());
+        for (name, value) in &self.headers {
+            part(name.as_bytes());
+            part(value.as_bytes());
+        }
+        part(&self.value);
+        hasher.digest()
+    }
+
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A stage of the chain. Same batches and progress in the same order give the same output and state.

@@ -1,3 +1,5 @@
 //! Time: the clock, and event time.
 
 pub mod clock;
+pub mod watermark;
+pub mod window;

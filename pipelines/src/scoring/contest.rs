@@ -18,7 +18,7 @@ const LEARNING: UnixNanos = 15 * NANOS_PER_SEC;
 /// An arm without requests for so long is gone.
 const GONE: UnixNanos = 15 * NANOS_PER_SEC;
 /// A new arm that served alone for so long is the stable one.
-const PROMOTED: UnixNanos = 180 * NANOS_PER_SEC;
+const PROMOTED: UnixNanos = 60 * NANOS_PER_SEC;
 
 /// Where a service stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,13 +84,17 @@ impl Contest {
     pub(crate) fn on_roster(
         &mut self,
         roster: &Roster,
-        now: UnixNanos,
+        (now, is_suspected): (UnixNanos, bool),
         fresh: impl Fn() -> Fresh,
     ) -> Vec<Turn> {
         match self.phase.clone() {
             Phase::Learning(since) => self.learn(roster, since, now),
             Phase::Stable(stable) => self.look_for_newcomer(roster, stable, now),
-            Phase::Comparing(suspect) => self.look_for_end(roster, suspect, now, fresh),
+            Phase::Comparing(suspect) => {
+                // what is suspected is not promoted by surviving: it stays suspected until it is gone
+                let promoted_after = if is_suspected { UnixNanos::MAX } else { PROMOTED };
+                self.look_for_end(roster, suspect, (now, promoted_after), fresh)
+            }
         }
     }
 
@@ -125,7 +129,7 @@ impl Contest {
         &mut self,
         roster: &Roster,
         suspect: Suspect,
-        now: UnixNanos,
+        (now, promoted_after): (UnixNanos, UnixNanos),
         fresh: impl Fn() -> Fresh,
     ) -> Vec<Turn> {
         let last_of = |arm: &Arm| roster.of_arm(arm).map(|pod| pod.last_at).max().unwrap_or(UnixNanos::MIN);
@@ -139,7 +143,7 @@ impl Contest {
         }
         let alone_since = served(&suspect.stable).max(suspect.first_at);
         let canary_serves = served(&suspect.arm).saturating_add(GONE) >= now;
-        if canary_serves && alone_since.saturating_add(PROMOTED) < now {
+        if canary_serves && alone_since.saturating_add(promoted_after) < now {
             self.phase = Phase::Stable(suspect.arm.clone());
             let Fresh { params, cadence } = fresh();
             self.test = CanaryTest::new(&params, mode_of(cadence), now);
@@ -152,7 +156,9 @@ impl Contest {
         {
             Some((arm, first_at)) => {
                 let reason = format!("{} was followed by {}", suspect.arm.name(), arm.name());
-                let next = Suspect { arm, stable: suspect.stable.clone(), first_at };
+                // a newer arm is compared with whoever serves now
+                let stable = if stable_serves { suspect.stable.clone() } else { suspect.arm.clone() };
+                let next = Suspect { arm, stable, first_at };
                 let Fresh { params, cadence } = fresh();
                 self.test = CanaryTest::new(&params, mode_of(cadence), first_at);
                 self.reading = None;

@@ -275,7 +275,7 @@ impl ServiceState {
         let mut statements = Vec::new();
         let cadence = self.cells.cadence();
         let fresh = || Fresh { params: params.canary.clone(), cadence };
-        for turn in self.contest.on_roster(&self.roster, upto, fresh) {
+        for turn in self.contest.on_roster(&self.roster, (upto, self.stands), fresh) {
             match turn {
                 Turn::Started(suspect) => {
                     self.cost.reset();

@@ -1,0 +1,242 @@
+//! Keeps checkpoints in a directory: written beside, synced, renamed, the directory synced.
+//!
+//! What this module does not do: decide; [`crate::state::decide`] does.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::EngineError;
+use crate::record::Positions;
+use crate::state::manifest::Checkpoint;
+use crate::state::protocol::{Decision, Found, KEPT, decide};
+
+const ENDING: &str = ".ckpt";
+
+/// Named pieces of bytes, each written as a whole or not at all.
+pub trait Blobs: Send + std::fmt::Debug {
+    /// All names.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn names(&self) -> Result<Vec<String>, EngineError>;
+
+    /// The bytes of this name.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn read(&self, name: &str) -> Result<Vec<u8>, EngineError>;
+
+    /// Writes durably; afterwards there is the old or the new content, never a part.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EngineError>;
+
+    /// Removes this name.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn remove(&self, name: &str) -> Result<(), EngineError>;
+}
+
+/// Blobs as files of a directory.
+#[derive(Debug)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// Opens or makes it.
+    ///
+    /// # Errors
+    /// [`EngineError::File`] when the disk refuses.
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        std::fs::create_dir_all(path).map_err(fault("create", path))?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+fn fault(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> EngineError {
+    let path = path.to_owned();
+    move |source| EngineError::File { action, path, source }
+}
+
+impl Blobs for Directory {
+    fn names(&self) -> Result<Vec<String>, EngineError> {
+        let entries = std::fs::read_dir(&self.0).map_err(fault("list", &self.0))?;
+        entries
+            .map(|entry| {
+                Ok(entry.map_err(fault("list", &self.0))?.file_name().to_string_lossy().into_owned())
+            })
+            .collect()
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, EngineError> {
+        let path = self.0.join(name);
+        std::fs::read(&path).map_err(fault("read", &path))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
+        let (path, beside) = (self.0.join(name), self.0.join(format!("{name}.new")));
+        let mut file = File::create(&beside).map_err(fault("create", &beside))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault("write", &beside))?;
+        std::fs::rename(&beside, &path).map_err(fault("rename to", &path))?;
+        File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(fault("sync", &self.0))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), EngineError> {
+        let path = self.0.join(name);
+        std::fs::remove_file(&path).map_err(fault("remove", &path))
+    }
+}
+
+/// The checkpoints of one lane.
+///
+/// # Invariants
+/// `kept` are the names that exist and their positions, oldest first, at most [`KEPT`] between two calls.
+#[derive(Debug)]
+pub struct Checkpoints {
+    blobs: Box<dyn Blobs>,
+    kept: Vec<(String, Positions)>,
+}
+
+impl Checkpoints {
+    /// Over these blobs, which belong to one lane alone.
+    #[must_use]
+    pub fn new(blobs: Box<dyn Blobs>) -> Self {
+        Self { blobs, kept: Vec::new() }
+    }
+
+    /// In this directory.
+    ///
+    /// # Errors
+    /// [`EngineError::File`] when the disk refuses.
+    pub fn in_directory(path: &Path) -> Result<Self, EngineError> {
+        Ok(Self::new(Box::new(Directory::open(path)?)))
+    }
+
+    /// The checkpoint to go on from, if any was ever saved.
+    ///
+    /// # Errors
+    /// [`EngineError::Damaged`] if there are some and none can be read, [`EngineError::StateVersion`] for a newer
+    /// layout, and what the disk says.
+    pub fn restore(&mut self) -> Result<Option<Checkpoint>, EngineError> {
+        let mut read = Vec::new();
+        for name in self.blobs.names()?.into_iter().filter(|name| name.ends_with(ENDING)) {
+            let checkpoint = Checkpoint::decode(&name, &self.blobs.read(&name)?);
+            if let Err(EngineError::StateVersion { .. }) = checkpoint {
+                return checkpoint.map(Some);
+            }
+            read.push((name, checkpoint.map_err(|error| error.to_string())));
+        }
+        let found: Vec<Found> = read
+            .iter()
+            .map(|(name, checkpoint)| Found {
+                name: name.clone(),
+                content: checkpoint.as_ref().map(|checkpoint| checkpoint.number).map_err(Clone::clone),
+            })
+            .collect();
+        match decide(&found) {
+            Decision::Fresh => Ok(None),
+            Decision::Refuse { newest: (name, why) } => Err(EngineError::Damaged {
+                what: "checkpoint",
+                place: name,
+                why: format!(
+                    "{why}, and there is no older one: bring one back, or remove all to begin again"
+                ),
+            }),
+            Decision::Resume { name, damaged, delete } => self.resume(read, &name, (damaged, delete)),
+        }
+    }
+
+    fn resume(
+        &mut self,
+        read: Vec<(String, Result<Checkpoint, String>)>,
+        name: &str,
+        (damaged, delete): (Vec<(String, String)>, Vec<String>),
+    ) -> Result<Option<Checkpoint>, EngineError> {
+        for (name, why) in &damaged {
+            tracing::warn!(name, why, "a damaged checkpoint is passed over and removed");
+            self.blobs.remove(name)?;
+        }
+        delete.iter().try_for_each(|name| self.blobs.remove(name))?;
+        let mut whole: Vec<(String, Checkpoint)> =
+            read.into_iter().filter_map(|(name, found)| Some((name, found.ok()?))).collect();
+        whole.retain(|(name, _)| !delete.contains(name));
+        whole.sort_by_key(|(_, checkpoint)| checkpoint.number);
+        self.kept =
+            whole.iter().map(|(name, found)| (name.clone(), found.resume.positions.clone())).collect();
+        Ok(whole.into_iter().find(|(found, _)| found == name).map(|(_, checkpoint)| checkpoint))
+    }
+
+    /// Saves durably. Gives the positions that no kept checkpoint needs any more, and the size.
+    ///
+    /// # Errors
+    /// What the disk says; the checkpoints before are untouched then.
+    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(Positions, usize), EngineError> {
+        let (name, bytes) = (format!("{:020}{ENDING}", checkpoint.number), checkpoint.encode()?);
+        self.blobs.write(&name, &bytes)?;
+        self.kept.push((name, checkpoint.resume.positions.clone()));
+        while self.kept.len() > KEPT {
+            let (oldest, _) = self.kept.remove(0);
+            self.blobs.remove(&oldest)?;
+        }
+        Ok((self.kept.first().map(|(_, positions)| positions.clone()).unwrap_or_default(), bytes.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::StateBlob;
+
+    fn checkpoint(number: u64) -> Checkpoint {
+        let mut checkpoint = Checkpoint {
+            number,
+            resume: Default::default(),
+            watermark: Default::default(),
+            operator: StateBlob { operator: "o".to_owned(), version: 1, bytes: vec![7; 40] },
+            emitted: number * 3,
+            digest: 5,
+            sampled: (0, 0),
+        };
+        checkpoint.resume.positions.advance("log", number * 10);
+        checkpoint
+    }
+
+    /// Scenario: several checkpoints, the newest damaged at each of its bytes. Guarantees: the one before is taken,
+    /// its input may not be forgotten before, and nothing else is left lying about.
+    #[test]
+    fn a_damaged_newest_falls_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Checkpoints::in_directory(dir.path()).unwrap();
+        assert_eq!(store.restore().unwrap(), None);
+        for number in 1..=4 {
+            let (upto, _) = store.save(&checkpoint(number)).unwrap();
+            assert_eq!(upto.next_of("log"), (number - 1).max(1) * 10);
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), KEPT);
+        let newest = dir.path().join(format!("{:020}.ckpt", 4));
+        let whole = std::fs::read(&newest).unwrap();
+        for at in (0..whole.len()).filter(|at| !(8..12).contains(at)) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            std::fs::write(&newest, bytes).unwrap();
+            let mut store = Checkpoints::in_directory(dir.path()).unwrap();
+            assert_eq!(store.restore().unwrap(), Some(checkpoint(3)), "byte {at}");
+        }
+        std::fs::write(dir.path().join(format!("{:020}.ckpt", 3)), b"x").unwrap();
+        let error = Checkpoints::in_directory(dir.path()).unwrap().restore().unwrap_err().to_string();
+        assert!(error.contains("bring one back"), "{error}");
+    }
+
+    /// Scenario: a checkpoint of a later layout. Guarantees: it is refused by name, not passed over.
+    #[test]
+    fn a_newer_layout_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = checkpoint(1).encode().unwrap();
+        bytes[8] = 9;
+        std::fs::write(dir.path().join("00000000000000000001.ckpt"), bytes).unwrap();
+        let error = Checkpoints::in_directory(dir.path()).unwrap().restore().unwrap_err();
+        assert!(matches!(error, EngineError::StateVersion { found: 9, .. }), "{error}");
+    }
+}

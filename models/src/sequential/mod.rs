@@ -1,0 +1,32 @@
+//! Tests that may be looked at after every tick and still keep their promise about false stops.
+//!
+//! [`CanaryTest`] compares the pods of a new version with the pods of the old one while both serve;
+//! [`BeforeAfterTest`] stands in where no old pod is left, and leans on peers and placebo switches.
+//! Both only count and decide: fetching counts, naming pods and acting are other crates' work.
+
+mod before_after;
+mod before_after_fit;
+mod canary;
+mod canary_params;
+mod counts;
+mod dispersion;
+mod grid;
+mod placebo;
+mod pods;
+mod promotion;
+mod reading;
+mod restarts;
+mod sick;
+mod signal;
+mod silence;
+mod stop;
+mod verdict;
+mod warmup;
+
+pub use before_after::{BeforeAfterReading, BeforeAfterTest, PeerHistory, StepCounts};
+pub use canary::CanaryTest;
+pub use canary_params::{BeforeAfterParams, BeforeAfterValidParams, CanaryParams, CanaryValidParams};
+pub use counts::{Mode, N_SIGNALS, PodCounts, PodIdx, Tick};
+pub use reading::{Decision, Reading, Reason, SignalReading, SilenceReading};
+pub use silence::CanaryPresence;
+pub use warmup::{WarmupCurve, WarmupRecord};

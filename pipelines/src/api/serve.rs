@@ -9,9 +9,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use contract::RiskEvent;
 use engine::error::EngineError;
+use engine::log::{AppendError, LogWriter, NewRecord};
+use engine::record::{Compression, Encoding, RecordKind};
 use engine::sink::{EventStore, Stored};
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -21,6 +23,7 @@ use tokio_stream::{Stream, StreamExt as _};
 
 use super::verdict::{Question, answer};
 use crate::scoring::VerdictBoard;
+use crate::wiring::check_outcome;
 
 /// Whether the process lives and what is ready, in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +45,10 @@ pub struct ApiState {
     pub board: watch::Receiver<VerdictBoard>,
     /// Health.
     pub health: watch::Receiver<Health>,
+    /// Takes outcomes in; `None` where they come another way (Kafka).
+    pub outcomes: Option<LogWriter>,
+    /// Whose outcomes they are.
+    pub tenant: Arc<str>,
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -92,6 +99,7 @@ fn router(state: ApiState) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/v1/verdict", get(verdict))
+        .route("/v1/outcomes", post(outcome))
         .route("/api/v1/risk-events", get(list))
         .route("/api/v1/risk-events/{id}", get(one))
         .route("/schema/risk-event/v1", get(schema))
@@ -121,6 +129,36 @@ async fn metrics(State(state): State<ApiState>) -> Response {
 async fn verdict(State(state): State<ApiState>, Query(question): Query<Question>) -> Response {
     let answer = answer(&state.board.borrow(), &question);
     json(StatusCode::OK, &answer)
+}
+
+/// The actuator's word, into the same log as everything that changes what the engine says.
+async fn outcome(State(state): State<ApiState>, body: Bytes) -> Response {
+    let Some(log) = state.outcomes else {
+        return fault(
+            StatusCode::NOT_FOUND,
+            "outcomes are read from Kafka here: publish them on the topic".to_owned(),
+        );
+    };
+    if let Err(error) = check_outcome(&body) {
+        return fault(StatusCode::BAD_REQUEST, error.to_string());
+    }
+    let record = NewRecord {
+        tenant: state.tenant,
+        kind: RecordKind::Outcome,
+        encoding: Encoding::Json,
+        compression: Compression::None,
+        body,
+    };
+    match log.append(record).await {
+        Ok(_) => StatusCode::ACCEPTED.into_response(),
+        Err(error @ (AppendError::TooLarge { .. } | AppendError::TenantTooLong(_))) => {
+            fault(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+        }
+        Err(error) => {
+            let wait = [(header::RETRY_AFTER, "1")];
+            (StatusCode::SERVICE_UNAVAILABLE, wait, error.to_string()).into_response()
+        }
+    }
 }
 
 fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {

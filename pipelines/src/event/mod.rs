@@ -124,7 +124,7 @@ fn explain(notice: &Notice, event: &RiskEvent) -> String {
     let mut sentences = vec![format!("{who}, rule {}.", event.rule.name)];
     sentences.extend(event.evidence.iter().take(4).map(|evidence| format!("{}.", evidence.text)));
     sentences.extend(
-        event.counter_evidence.iter().take(3).map(|evidence| format!("Against it: {}.", evidence.text)),
+        event.counter_evidence.iter().take(1).map(|evidence| format!("Against it: {}.", evidence.text)),
     );
     let symptoms: Vec<String> =
         incident.symptom_services().map(|service| service.service.to_string()).collect();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::{Cadence, ServiceTick};
 use super::finding::Suspect;
-use super::roster::Roster;
+use super::roster::{PodRecord, Roster};
 use super::yardstick::Yardstick;
 use crate::features::Arm;
 
@@ -17,6 +17,8 @@ use crate::features::Arm;
 const LEARNING: UnixNanos = 15 * NANOS_PER_SEC;
 /// An arm without requests for so long is gone.
 const GONE: UnixNanos = 15 * NANOS_PER_SEC;
+/// A pod that served a request within so long is serving.
+const SERVING: UnixNanos = 5 * NANOS_PER_SEC;
 /// A new arm that served alone for so long is the stable one.
 const PROMOTED: UnixNanos = 60 * NANOS_PER_SEC;
 
@@ -46,6 +48,8 @@ pub(crate) struct Contest {
     pub(crate) phase: Phase,
     pub(crate) test: CanaryTest,
     pub(crate) reading: Option<Reading>,
+    /// The largest evidence so far in this comparison: the bound on false stops holds for it, not for the last value.
+    pub(crate) peak_ln_e: f64,
     /// Control requests since the canary's last request, and control requests in all while comparing.
     pub(crate) control_since_canary: u64,
     /// End of the last tick seen.
@@ -58,6 +62,7 @@ impl Contest {
             phase: Phase::Learning(at),
             test: CanaryTest::new(params, mode_of(cadence), at),
             reading: None,
+            peak_ln_e: f64::NEG_INFINITY,
             control_since_canary: 0,
             last_tick_at: at,
         }
@@ -120,6 +125,7 @@ impl Contest {
         let suspect = Suspect { arm, stable, first_at };
         self.test = self.test.clone().released(first_at);
         self.reading = None;
+        self.peak_ln_e = f64::NEG_INFINITY;
         self.control_since_canary = 0;
         self.phase = Phase::Comparing(suspect.clone());
         vec![Turn::Started(suspect)]
@@ -157,11 +163,20 @@ impl Contest {
             Some((arm, first_at)) => {
                 let reason = format!("{} was followed by {}", suspect.arm.name(), arm.name());
                 // a newer arm is compared with whoever serves now
-                let stable = if stable_serves { suspect.stable.clone() } else { suspect.arm.clone() };
+                let serving = |arm: &Arm| {
+                    let lately = |pod: &&PodRecord| {
+                        pod.last_request_at.is_some_and(|at| at.saturating_add(SERVING) >= now)
+                    };
+                    roster.of_arm(arm).filter(lately).count()
+                };
+                let promoted = serving(&suspect.arm) > serving(&suspect.stable);
+                let stable = if promoted { suspect.arm.clone() } else { suspect.stable.clone() };
                 let next = Suspect { arm, stable, first_at };
                 let Fresh { params, cadence } = fresh();
                 self.test = CanaryTest::new(&params, mode_of(cadence), first_at);
                 self.reading = None;
+                self.peak_ln_e = f64::NEG_INFINITY;
+                self.control_since_canary = 0;
                 self.phase = Phase::Comparing(next.clone());
                 vec![Turn::Ended(suspect, reason), Turn::Started(next)]
             }
@@ -197,7 +212,9 @@ impl Contest {
         let tick = Tick { at: tick.end_at, span_secs, control: &control, canary: &canary };
         if suspect.is_some() {
             self.count_silence(&control, &canary);
-            self.reading = Some(self.test.observe(&tick));
+            let reading = self.test.observe(&tick);
+            self.peak_ln_e = self.peak_ln_e.max(reading.ln_e);
+            self.reading = Some(reading);
         } else {
             self.test.history(&tick);
         }

@@ -321,7 +321,8 @@ impl ServiceState {
         );
         let nodes_clean = !pods.is_empty() && pods.iter().all(|pod| nodes.is_clean(&pod.node, now));
         Judged {
-            reading: self.contest.reading.clone(),
+            reading: self.contest.reading,
+            peak_ln_e: self.contest.peak_ln_e,
             silence: silence::read(&self.roster, suspect, self.contest.control_since_canary, patience, now),
             cost: self.cost.compare(&control, &canary),
             canary_pods: canary.len(),

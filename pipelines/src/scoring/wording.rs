@@ -15,6 +15,8 @@ use crate::features::ServiceKey;
 #[derive(Debug, Clone)]
 pub(crate) struct Judged {
     pub(crate) reading: Option<Reading>,
+    /// The largest evidence of the canary test so far.
+    pub(crate) peak_ln_e: f64,
     pub(crate) silence: SilenceReading,
     pub(crate) cost: Option<CostReading>,
     pub(crate) canary_pods: usize,
@@ -61,7 +63,7 @@ fn level_of(reading: &Reading, judged: &Judged) -> Level {
     match reading.decision {
         Decision::Act => Level::Act,
         // strong enough, but all on one pod: what else runs on its node decides
-        Decision::Pause(Some(Reason::SinglePod)) if judged.nodes_clean && reading.ln_e >= LN_ACT => {
+        Decision::Pause(Some(Reason::SinglePod)) if judged.nodes_clean && judged.peak_ln_e >= LN_ACT => {
             Level::Act
         }
         Decision::Pause(_) => Level::Alert,
@@ -100,7 +102,7 @@ fn by_test(
         since: suspect.first_at.min(at),
         at,
         level,
-        failure_probability: probability(reading.ln_e),
+        failure_probability: probability(judged.peak_ln_e),
         severity: (5.0 * worst).clamp(0.1, 1.0),
         impact: 1.0,
         maturity: maturity(reading),
@@ -247,7 +249,7 @@ pub(crate) fn verdict(service: &ServiceKey, suspect: &Suspect, judged: &Judged) 
             said(VerdictKind::Fail, 0.99, silence_evidence(&judged.silence).remove(0).text)
         }
         (Some(reading), _) if level == Level::Act => {
-            said(VerdictKind::Fail, probability(reading.ln_e), strongest(reading, judged))
+            said(VerdictKind::Fail, probability(judged.peak_ln_e), strongest(reading, judged))
         }
         (_, SilenceFinding::Pause) => {
             said(VerdictKind::Inconclusive, 0.5, silence_evidence(&judged.silence).remove(0).text)

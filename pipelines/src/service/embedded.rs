@@ -71,6 +71,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
         stop: api_stopped.clone(),
         board: views.board,
         health: health_view,
+        outcomes: Some(writer.clone()),
+        tenant: plan.tenant.as_str().into(),
         metrics: Arc::new(move || text.text().unwrap_or_else(|error| format!("# {error}\n"))),
     };
     let api = tokio::spawn(api::serve(listener, state, api_stopped));

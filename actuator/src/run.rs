@@ -108,9 +108,9 @@ fn intake(plan: &Plan, desk: &Desk) -> Result<Intake> {
 
 fn sender(plan: &Plan) -> Result<Sender> {
     match plan.intake {
-        IntakeKind::Http => Ok(Sender::Http(HttpSender::new(&plan.engine.url))),
+        IntakeKind::Http => Ok(Sender::Http(Box::new(HttpSender::new(&plan.engine.url)))),
         #[cfg(feature = "kafka")]
-        IntakeKind::Kafka => Ok(Sender::Kafka(crate::outcome::KafkaSender::new(&plan.kafka)?)),
+        IntakeKind::Kafka => Ok(Sender::Kafka(Box::new(crate::outcome::KafkaSender::new(&plan.kafka)?))),
         #[cfg(not(feature = "kafka"))]
         IntakeKind::Kafka => Err(without_kafka(plan)),
     }

@@ -29,10 +29,10 @@ pub enum Delivery {
 #[derive(Debug)]
 pub enum Sender {
     /// The engine's HTTP API.
-    Http(HttpSender),
+    Http(Box<HttpSender>),
     /// A Kafka topic.
     #[cfg(feature = "kafka")]
-    Kafka(KafkaSender),
+    Kafka(Box<KafkaSender>),
 }
 
 impl Sender {

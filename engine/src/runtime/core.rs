@@ -7,7 +7,6 @@ use crate::error::EngineError;
 use crate::operator::{Message, Operator, Output};
 use crate::record::{NANOS_PER_SEC, RecordKind};
 use crate::runtime::decode::{Decode, Undecodable};
-use crate::runtime::event_time::{self, Bounds, Times};
 use crate::runtime::status::LaneStatus;
 use crate::sink::DeadLetter;
 use crate::source::{Received, ResumeAt};
@@ -15,6 +14,7 @@ use crate::state::Checkpoint;
 use crate::telemetry::Telemetry;
 use crate::telemetry::export::Counter;
 use crate::telemetry::names::Metric;
+use crate::time::rows::{self, Bounds, Times};
 use crate::time::watermark::{Seen, Watermark, WatermarkConfig};
 use crate::time::window;
 
@@ -219,8 +219,8 @@ impl<D: Decode, O: Operator> Core<D, O> {
             learn_from: record.arrived_at.saturating_sub(config.delay_max),
             watermark: self.watermark.told(),
         };
-        let times = event_time::sift(&mut batch, bounds)?;
-        match event_time::stream(&batch) {
+        let times = rows::sift(&mut batch, bounds)?;
+        match rows::stream(&batch) {
             Some(stream) => {
                 self.count(stream, times);
                 let seen = Seen { stream, arrived_at: record.arrived_at, oldest: times.oldest };

@@ -15,6 +15,10 @@ use crate::error::EngineError;
 const FRAME_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes that can be added to, synced, cut and read.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "the length is a place to go on from, emptiness means nothing"
+)]
 pub trait Journal: Send + Sync + std::fmt::Debug {
     /// Its length in bytes.
     ///

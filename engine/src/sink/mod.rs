@@ -6,6 +6,8 @@ mod dead_letter;
 mod events;
 mod file;
 mod journal;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod memory;
 mod once;
 mod tee;
@@ -14,6 +16,8 @@ pub use dead_letter::{DeadLetter, DeadLetterFile, DeadLetters, NoDeadLetters};
 pub use events::{EventStore, Stored};
 pub use file::FileSink;
 pub use journal::{FileJournal, Journal};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaDeadLetters, KafkaSink, KafkaSinkConfig};
 pub use memory::MemorySink;
 pub use once::Once;
 pub use tee::Tee;

@@ -2,8 +2,15 @@
 //!
 //! What this module does not do: decode bodies, or decide what they mean.
 
+mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod memory;
+mod merge;
 
+pub use file::{FileSource, FileSourceConfig, Stamp};
+#[cfg(feature = "kafka")]
+pub use kafka::{Begin, KafkaSource, KafkaSourceConfig, KafkaTopic};
 pub use memory::MemorySource;
 
 use std::collections::BTreeMap;

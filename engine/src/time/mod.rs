@@ -1,5 +1,6 @@
 //! Time: the clock, and event time.
 
 pub mod clock;
+pub mod rows;
 pub mod watermark;
 pub mod window;

@@ -156,13 +156,16 @@ impl BeforeAfterTest {
     fn decide(&self) -> Decision {
         let top = self.excess.top;
         let pooled = self.pooled_limit();
-        let act = pooled.is_some_and(|limit| top > limit) && top >= -libm::log(self.params.values().alpha_act);
+        let act =
+            pooled.is_some_and(|limit| top > limit) && top >= -libm::log(self.params.values().alpha_act);
         match (self.decision, self.own_max) {
             (Decision::Act, _) => Decision::Act,
             _ if act => Decision::Act,
             (before @ Decision::Pause(_), _) => before,
             (_, Some(limit)) if top > limit && top > 0.0 => Decision::Pause(Some(Reason::NoControlArm)),
-            _ if self.n_steps >= self.params.values().watch_steps => Decision::Inconclusive(Reason::NoControlArm),
+            _ if self.n_steps >= self.params.values().watch_steps => {
+                Decision::Inconclusive(Reason::NoControlArm)
+            }
             _ => Decision::Continue,
         }
     }
@@ -197,9 +200,8 @@ fn smallest_visible(params: &BeforeAfterValidParams, fit: &Baseline, goal: f64) 
     let n = fit.requests * f64::from(values.watch_steps);
     let reaches = |rate: f64| {
         let tolerated = values.tolerated_factor * fit.rate * n;
-        let l = HARM.map(|factor| {
-            ((fit.rate + rate) * n * libm::log(factor) - tolerated * (factor - 1.0)) / fit.phi
-        });
+        let l = HARM
+            .map(|factor| ((fit.rate + rate) * n * libm::log(factor) - tolerated * (factor - 1.0)) / fit.phi);
         ln_mean_exp(&l, 1.0) > goal
     };
     let (mut low, mut high) = (0.0, 1.0);

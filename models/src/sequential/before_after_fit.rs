@@ -130,7 +130,10 @@ mod tests {
     /// Guarantees: the textbook values.
     #[test]
     fn medians_and_slopes() {
-        assert_eq!([median(&mut []), median(&mut [3.0, 1.0, 2.0]), median(&mut [4.0, 1.0, 2.0, 3.0])], [0.0, 2.0, 2.5]);
+        assert_eq!(
+            [median(&mut []), median(&mut [3.0, 1.0, 2.0]), median(&mut [4.0, 1.0, 2.0, 3.0])],
+            [0.0, 2.0, 2.5]
+        );
         assert_eq!(slope(&[2.0, -2.0], &[1.0, -1.0]), 2.0);
         assert_eq!(slope(&[-2.0], &[1.0]), 0.0);
     }

@@ -203,7 +203,8 @@ impl CanaryTest {
             *share += pod.n;
         }
         let cells = pods.iter().zip(&self.request_share);
-        self.requests.add(cells.map(|(pod, &share)| Cell { n: if pod.n > 0.0 { share } else { 0.0 }, a: pod.n }));
+        self.requests
+            .add(cells.map(|(pod, &share)| Cell { n: if pod.n > 0.0 { share } else { 0.0 }, a: pod.n }));
     }
 
     fn watch_sick(&mut self, row: &Row) {
@@ -245,7 +246,9 @@ impl CanaryTest {
     fn decide_tick(&mut self) {
         let metrics = self.mode.is_metrics();
         let nth = if metrics { self.window.len().checked_sub(2) } else { self.window.len().checked_sub(1) };
-        let Some(row) = nth.and_then(|nth| self.window.get(nth)).filter(|row| row.at > self.release_at).cloned() else {
+        let Some(row) =
+            nth.and_then(|nth| self.window.get(nth)).filter(|row| row.at > self.release_at).cloned()
+        else {
             return;
         };
         let elapsed_secs = secs_between(self.release_at, row.at);
@@ -256,7 +259,8 @@ impl CanaryTest {
         let curve = std::mem::take(&mut self.curve);
         let ctx = Context { params: params.values(), curve: &curve, k: k as f64, m: m as f64 };
         for signal in &mut self.signals {
-            let local = if metrics { signal.local_of_rows(self.window.iter()) } else { signal.local_of_blocks() };
+            let local =
+                if metrics { signal.local_of_rows(self.window.iter()) } else { signal.local_of_blocks() };
             signal.decide(&row, local, ctx);
             if metrics {
                 signal.close_block();
@@ -283,7 +287,12 @@ impl CanaryTest {
         let ln_e_without_worst_pod = if ln_e >= -libm::log(ctx.params.alpha_pass) {
             let slots = self.signals.first().map_or(0, Signal::n_without);
             let each = (0..slots).map(|slot| {
-                mean(self.signals.iter().zip(&seen).map(|(signal, seen)| signal.ln_e_without(slot, &seen.tau2, ctx)))
+                mean(
+                    self.signals
+                        .iter()
+                        .zip(&seen)
+                        .map(|(signal, seen)| signal.ln_e_without(slot, &seen.tau2, ctx)),
+                )
             });
             if slots >= 2 { each.min_by(f64::total_cmp) } else { None }
         } else {
@@ -291,7 +300,7 @@ impl CanaryTest {
         };
         // p50 says little about harm: errors and the two upper latencies must all be cleared.
         let judged = || seen.iter().enumerate().filter(|(nth, _)| *nth != 1).map(|(_, signal)| signal);
-        let prior = self.curve_is_prior(ctx);
+        let prior = matches!(ctx.curve, WarmupCurve::Prior);
         let evidence = Evidence {
             ln_e,
             ln_e_without_worst_pod,
@@ -315,7 +324,9 @@ impl CanaryTest {
             ln_pass: evidence.ln_pass,
             signals,
             needs_secs: if settled { 0 } else { needs_secs(ctx.params, &evidence) },
-            no_harm_above: judged().map(|signal| signal.excluded).try_fold(1.0_f64, |all, one| Some(all.max(one?))),
+            no_harm_above: judged()
+                .map(|signal| signal.excluded)
+                .try_fold(1.0_f64, |all, one| Some(all.max(one?))),
             elapsed_secs,
             n_control_pods: ctx.k as u32,
             n_canary_pods: ctx.m as u32,
@@ -323,10 +334,6 @@ impl CanaryTest {
             n_pods_over_limit: self.control.over_limit.saturating_add(self.canary.over_limit),
             n_ticks_refused: self.refused,
         };
-    }
-
-    fn curve_is_prior(&self, ctx: Context<'_>) -> bool {
-        matches!(ctx.curve, WarmupCurve::Prior)
     }
 }
 

@@ -190,7 +190,9 @@ mod tests {
             ..CanaryParams::default()
         };
         let text = wrong.check().unwrap_err().to_string();
-        for part in ["tolerated_odds is NaN", "alpha_act is 0.05, must be 1e-9 to alpha_pause", "restart_secs is 1"] {
+        for part in
+            ["tolerated_odds is NaN", "alpha_act is 0.05, must be 1e-9 to alpha_pause", "restart_secs is 1"]
+        {
             assert!(text.contains(part), "{text}");
         }
         assert!(BeforeAfterParams { watch_steps: 0, ..BeforeAfterParams::default() }.check().is_err());

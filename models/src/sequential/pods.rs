@@ -76,7 +76,8 @@ impl PodSlots {
 
     /// The counts of a tick by slot; new pods get one.
     pub(crate) fn arm(&mut self, at: i64, counts: &[PodCounts]) -> Arm {
-        let mut new: Vec<PodIdx> = counts.iter().map(|pod| pod.pod).filter(|pod| !self.slots.contains_key(pod)).collect();
+        let mut new: Vec<PodIdx> =
+            counts.iter().map(|pod| pod.pod).filter(|pod| !self.slots.contains_key(pod)).collect();
         new.sort_unstable();
         new.dedup();
         for pod in new {

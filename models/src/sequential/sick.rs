@@ -85,8 +85,10 @@ impl SickWatch {
             n += cell.n;
             a += cell.a;
         }
-        let (slot, worst) =
-            healthy.iter().copied().max_by(|left, right| (left.1.a / left.1.n).total_cmp(&(right.1.a / right.1.n)))?;
+        let (slot, worst) = healthy
+            .iter()
+            .copied()
+            .max_by(|left, right| (left.1.a / left.1.n).total_cmp(&(right.1.a / right.1.n)))?;
         let rest_rate = (a - worst.a) / (n - worst.n);
         let expected = a * worst.n / n;
         if worst.a / worst.n <= MIN_RATIO * rest_rate || expected <= 0.0 {

@@ -143,7 +143,7 @@ impl Signal {
             return;
         }
         let divisor = self.divisor(local, canary.n / n, ctx.k, ctx.m);
-        self.stop.step(self.step_of(control, canary, excuse, divisor, ctx.params));
+        self.stop.step(self.step_of((control, canary), excuse, divisor, ctx.params));
         for (slot, process) in self.without.iter_mut().enumerate() {
             let pod = row.canary.pods.get(slot).map(|pod| pod.signal(self.nth)).unwrap_or_default();
             let left = Cell { n: canary.n - pod.n, a: canary.a - pod.a };
@@ -156,7 +156,8 @@ impl Signal {
             };
             process.step(step);
         }
-        self.pass.step(split(control, canary, pseudo(self.nth, ctx.params.excluded_rate, control.n)), divisor);
+        self.pass
+            .step(split(control, canary, pseudo(self.nth, ctx.params.excluded_rate, control.n)), divisor);
         if control.n > 0.0 {
             let nth = self.nth;
             self.placebo.add(row.control.pods.iter().map(|pod| {
@@ -170,7 +171,13 @@ impl Signal {
         self.blocks.phi().max(1.0 + (local - 1.0) * (rho * (k / m.max(1.0) + 1.0)).max(1.0))
     }
 
-    fn step_of(&self, control: Cell, canary: Cell, excuse: f64, divisor: f64, params: &CanaryParams) -> Step {
+    fn step_of(
+        &self,
+        (control, canary): (Cell, Cell),
+        excuse: f64,
+        divisor: f64,
+        params: &CanaryParams,
+    ) -> Step {
         Step {
             split: split(control, canary, pseudo(self.nth, params.tolerated_rate, control.n)),
             null: params.tolerated_odds * excuse,
@@ -189,7 +196,10 @@ impl Signal {
             sum += requests * odds;
         }
         let mean = |n: f64, sum: f64| if n > 0.0 { (sum / n).max(1.0) } else { 1.0 };
-        (mean(n, sum), each.iter().map(|&(requests, odds)| mean(n - requests, sum - requests * odds)).collect())
+        (
+            mean(n, sum),
+            each.iter().map(|&(requests, odds)| mean(n - requests, sum - requests * odds)).collect(),
+        )
     }
 
     /// What the signal says now.

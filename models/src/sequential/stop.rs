@@ -133,9 +133,11 @@ mod tests {
     fn restart_sees_late_harm() {
         let step = |x| Step { split: Split { x, e: 10.0, rho: 0.1 }, null: 1.1, divisor: 1.0 };
         let (mut with, mut without) = (StopProcess::default(), StopProcess::default());
-        for x in std::iter::repeat_n(1.0, 1000).chain(std::iter::repeat_n(3.0, 20)).enumerate().map(|(n, x)| {
-            (n == 1000, x)
-        }) {
+        for x in std::iter::repeat_n(1.0, 1000)
+            .chain(std::iter::repeat_n(3.0, 20))
+            .enumerate()
+            .map(|(n, x)| (n == 1000, x))
+        {
             if x.0 {
                 with.restart();
             }

@@ -38,7 +38,11 @@ pub(crate) fn decide(params: &CanaryParams, seen: &Evidence, before: Decision) -
     }
     let harmless = seen.ln_pass >= enough && seen.ln_e < enough && seen.n_control_pods >= 2;
     if harmless && seen.elapsed_secs >= params.promote_after_secs {
-        return if seen.both_degraded { Decision::Inconclusive(Reason::BothArmsDegraded) } else { Decision::Promote };
+        return if seen.both_degraded {
+            Decision::Inconclusive(Reason::BothArmsDegraded)
+        } else {
+            Decision::Promote
+        };
     }
     match before {
         Decision::Pause(_) | Decision::Promote => before,
@@ -70,7 +74,8 @@ pub(crate) fn obstacle(params: &CanaryParams, seen: &Evidence) -> Reason {
 /// Seconds to a decision if the evidence keeps its pace; at most the horizon.
 pub(crate) fn needs_secs(params: &CanaryParams, seen: &Evidence) -> u32 {
     let elapsed = seen.elapsed_secs.max(1.0);
-    let to_go = |now: f64, goal: f64| if now > 0.1 { (goal / now - 1.0).max(0.0) * elapsed } else { f64::INFINITY };
+    let to_go =
+        |now: f64, goal: f64| if now > 0.1 { (goal / now - 1.0).max(0.0) * elapsed } else { f64::INFINITY };
     let pass = to_go(seen.ln_pass, -libm::log(params.alpha_pass)).max(params.promote_after_secs - elapsed);
     let stop = to_go(seen.ln_e, -libm::log(params.alpha_act));
     libm::ceil(pass.min(stop).min(params.horizon_secs)) as u32
@@ -109,7 +114,10 @@ mod tests {
         check(Evidence { node_clean: true, ..strong }, Decision::Act);
         let two = Evidence { n_canary_pods: 2, ln_e_without_worst_pod: Some(4.0), ..strong };
         check(two, Decision::Act);
-        check(Evidence { ln_e_without_worst_pod: Some(1.0), ..two }, Decision::Pause(Some(Reason::SinglePod)));
+        check(
+            Evidence { ln_e_without_worst_pod: Some(1.0), ..two },
+            Decision::Pause(Some(Reason::SinglePod)),
+        );
         check(Evidence { n_control_pods: 1, ..two }, Decision::Pause(Some(Reason::NoPeers)));
         let good = Evidence { ln_pass: 3.5, ln_e: -4.0, ..QUIET };
         check(good, Decision::Promote);

@@ -91,7 +91,11 @@ impl WarmupCurve {
             let mut upper = [0.0; N_SIGNALS];
             for (s, upper) in upper.iter_mut().enumerate().skip(1) {
                 let seen: Vec<f64> = last.iter().filter_map(|deploy| deploy.ln_odds(nth, s)).collect();
-                *upper = if seen.len() < 2 { libm::log(prior(s, age_middle(nth))) } else { mean_and_two_sd(&seen) };
+                *upper = if seen.len() < 2 {
+                    libm::log(prior(s, age_middle(nth)))
+                } else {
+                    mean_and_two_sd(&seen)
+                };
             }
             upper
         });

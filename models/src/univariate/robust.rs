@@ -31,7 +31,13 @@ pub struct RobustParams {
 
 impl Default for RobustParams {
     fn default() -> Self {
-        Self { half_life_secs: 1800.0, warm_up_points: 30, clip: 3.0, scale_floor: 1e-9, relative_floor: 0.01 }
+        Self {
+            half_life_secs: 1800.0,
+            warm_up_points: 30,
+            clip: 3.0,
+            scale_floor: 1e-9,
+            relative_floor: 0.01,
+        }
     }
 }
 

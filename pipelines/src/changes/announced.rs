@@ -42,10 +42,9 @@ fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
 
 /// Version out of a purl or image reference: the tag, else what follows the last `@`.
 fn version_in(artifact: &str) -> String {
-    if let Some((_, query)) = artifact.split_once('?') {
-        if let Some(tag) = query.split('&').find_map(|pair| pair.strip_prefix("tag=")) {
-            return tag.to_owned();
-        }
+    let query = artifact.split_once('?').map_or("", |(_, query)| query);
+    if let Some(tag) = query.split('&').find_map(|pair| pair.strip_prefix("tag=")) {
+        return tag.to_owned();
     }
     let bare = artifact.split('?').next().unwrap_or(artifact);
     match bare.rsplit_once('@') {

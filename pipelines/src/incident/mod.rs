@@ -5,7 +5,7 @@
 //! act on has changed. What it does not do: judge (`scoring`) or weigh (`risk`).
 
 mod grouping;
-mod incident;
+mod revision;
 
 pub use grouping::{IncidentCounts, Incidents};
-pub use incident::{Incident, IncidentKey, Notice};
+pub use revision::{Incident, IncidentKey, Notice};

@@ -32,7 +32,7 @@ pub fn assess(incident: &Incident) -> Assessment {
         impact: rounded(impact),
         risk: rounded(risk),
         level: incident.level(),
-        confidence: rounded(lead.failure_probability * lead.maturity.max(0.5)),
+        confidence: rounded(lead.failure_probability * (0.8 + 0.2 * lead.maturity)),
         maturity: rounded(lead.maturity),
     }
 }

@@ -75,10 +75,9 @@ impl CostWatch {
 
     /// Requests served.
     pub(crate) fn on_requests(&mut self, pod: &PodRecord, at: UnixNanos, requests: u64) {
-        if at > pod.first_at + START_UP {
-            if let Some(account) = self.accounts.get_mut(&pod.idx) {
-                account.requests += requests as f64;
-            }
+        let account = self.accounts.get_mut(&pod.idx).filter(|_| at > pod.first_at + START_UP);
+        if let Some(account) = account {
+            account.requests += requests as f64;
         }
     }
 

@@ -177,11 +177,12 @@ impl Scoring {
         for row in &rows.resources {
             let Some(state) = self.services.get_mut(&row.subject.service) else { continue };
             state.roster.on_resource(row);
-            if row.signal == ResourceSignal::Cpu {
-                if let Some(pod) = state.roster.pod(&row.subject, row.at) {
-                    let pod = pod.clone();
-                    state.cost.on_cpu(&pod, row.at, row.value);
-                }
+            if row.signal != ResourceSignal::Cpu {
+                continue;
+            }
+            if let Some(pod) = state.roster.pod(&row.subject, row.at) {
+                let pod = pod.clone();
+                state.cost.on_cpu(&pod, row.at, row.value);
             }
         }
     }
@@ -274,7 +275,7 @@ impl ServiceState {
     ) -> Vec<Statement> {
         let mut statements = Vec::new();
         let cadence = self.cells.cadence();
-        let fresh = || Fresh { params: params.canary.clone(), cadence };
+        let fresh = || Fresh { params: params.canary, cadence };
         for turn in self.contest.on_roster(&self.roster, (upto, self.stands), fresh) {
             match turn {
                 Turn::Started(suspect) => {

@@ -123,7 +123,7 @@ impl SloWatch {
                 100.0 * share,
                 100.0 * plan.error_share
             ),
-            exemplar_trace_ids: exemplars.map(|id| super::hex(id)).collect(),
+            exemplar_trace_ids: exemplars.map(super::hex).collect(),
             log_templates: Vec::new(),
         }
     }

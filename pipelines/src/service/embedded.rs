@@ -5,10 +5,11 @@ use std::sync::Arc;
 use contract::Origin;
 use engine::decode::{DecodeLimits, Decoder};
 use engine::error::EngineError;
-use engine::log::{Log, LogConfig, OpenLog, PARTITION, SyncPolicy};
+use engine::log::{Log, LogConfig, LogWriter, OpenLog, PARTITION, Readers, SyncPolicy};
 use engine::receive::{ReceiveConfig, Server};
 use engine::runtime::{LaneParts, LaneStatus, run_lane, stop_signal};
-use engine::sink::{DeadLetterFile, FileSink};
+use engine::sink::{DeadLetterFile, EventStore, FileSink};
+use engine::source::ResumeAt;
 use engine::state::Checkpoints;
 use engine::telemetry::Telemetry;
 use engine::time::clock::Clock;
@@ -19,6 +20,7 @@ use super::watch_health::{Watched, watch_health};
 use super::{checks, lane_config};
 use crate::api::{self, ApiState, Health};
 use crate::config::Plan;
+use crate::scoring::VerdictBoard;
 use crate::wiring::Judge;
 
 /// Bound of the file of dead letters.
@@ -49,6 +51,35 @@ fn receive_config(plan: &Plan) -> ReceiveConfig {
     }
 }
 
+/// What answers readers: the API task, and how it is stopped.
+struct Api {
+    task: tokio::task::JoinHandle<Result<(), EngineError>>,
+    stop: watch::Sender<bool>,
+    health: watch::Sender<Health>,
+}
+
+async fn open_api(
+    plan: &Plan,
+    (events, outcomes): (EventStore, Option<LogWriter>),
+    board: watch::Receiver<VerdictBoard>,
+    telemetry: &Telemetry,
+) -> Result<Api, EngineError> {
+    let listener = api::bind(plan.api.address).await?;
+    let (health, health_view) = watch::channel(Health { dead: None, not_ready: Some("starting".to_owned()) });
+    let (stop, stopped) = watch::channel(false);
+    let text = telemetry.clone();
+    let state = ApiState {
+        events,
+        stop: stopped.clone(),
+        board,
+        health: health_view,
+        outcomes,
+        tenant: plan.tenant.as_str().into(),
+        metrics: Arc::new(move || text.text().unwrap_or_else(|error| format!("# {error}\n"))),
+    };
+    Ok(Api { task: tokio::spawn(api::serve(listener, state, stopped)), stop, health })
+}
+
 /// Runs until asked to stop, or a part fails.
 pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
     let clock = Clock::system();
@@ -57,49 +88,26 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
     tracing::info!(dir = %plan.data_dir.display(), from = report.first_offset, next = report.next_offset, "log opened");
     let (sink, events) = FileSink::open(&plan.data_dir.join("risk-events.log"))?;
     let (judge, views) = Judge::new(plan, Origin::Live)?;
-    let limits = DecodeLimits {
-        unpacked_bytes_max: plan.receive.request_bytes_max as usize,
-        ..DecodeLimits::default()
-    };
-
-    let listener = api::bind(plan.api.address).await?;
-    let (health, health_view) = watch::channel(Health { dead: None, not_ready: Some("starting".to_owned()) });
-    let (api_stop, api_stopped) = watch::channel(false);
-    let text = telemetry.clone();
-    let state = ApiState {
-        events,
-        stop: api_stopped.clone(),
-        board: views.board,
-        health: health_view,
-        outcomes: Some(writer.clone()),
-        tenant: plan.tenant.as_str().into(),
-        metrics: Arc::new(move || text.text().unwrap_or_else(|error| format!("# {error}\n"))),
-    };
-    let api = tokio::spawn(api::serve(listener, state, api_stopped));
+    let api = open_api(plan, (events, Some(writer.clone())), views.board, &telemetry).await?;
 
     let (stop_handle, stop) = stop_signal();
     let lane_status = watch::Sender::new(LaneStatus::default());
     let watched = Watched {
-        waiting: {
-            let readers = readers.clone();
-            let read_before = readers.next_offset();
-            move |status: &LaneStatus| {
-                readers.next_offset().saturating_sub(read_before).saturating_sub(status.records)
-            }
-        },
+        waiting: waiting(readers.clone()),
         lane: lane_status.subscribe(),
         report: views.report,
-        health,
+        health: api.health,
         clock: clock.clone(),
         telemetry: telemetry.clone(),
     };
     let refusal = writer.clone();
     let watcher = tokio::spawn(watch_health(watched, move || refusal.refusal()));
-
+    let limits = DecodeLimits {
+        unpacked_bytes_max: plan.receive.request_bytes_max as usize,
+        ..DecodeLimits::default()
+    };
     let parts = LaneParts {
-        source: move |resume: &engine::source::ResumeAt| {
-            readers.source_from(resume.positions.next_of(PARTITION))
-        },
+        source: move |resume: &ResumeAt| readers.source_from(resume.positions.next_of(PARTITION)),
         decoder: Decoder::new(limits),
         operator: judge,
         sink,
@@ -107,11 +115,9 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
         checkpoints: Checkpoints::in_directory(&plan.data_dir.join("checkpoints"))?,
     };
     let config = lane_config(plan, "main");
-    let lane_telemetry = telemetry.clone();
-    let mut lane = tokio::spawn(async move {
-        run_lane(config, parts, (stop, lane_status), &lane_telemetry).await.map(|_| ())
-    });
-
+    let of_lane = telemetry.clone();
+    let mut lane =
+        tokio::spawn(async move { run_lane(config, parts, (stop, lane_status), &of_lane).await.map(|_| ()) });
     let checks = checks(plan.receive.request_bytes_max as usize);
     let door = Server::bind(receive_config(plan), writer.clone(), checks, clock, &telemetry).await?;
     tracing::info!(addresses = ?door.addresses(), api = %plan.api.address, "ready");
@@ -131,7 +137,13 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
     };
     writer.close().await;
     watcher.abort();
-    api_stop.send_replace(true);
-    api.await.map_err(|_| EngineError::Stopped("the API"))??;
+    api.stop.send_replace(true);
+    api.task.await.map_err(|_| EngineError::Stopped("the API"))??;
     end.map_err(|_| EngineError::Stopped("the lane"))?
+}
+
+/// Records of the log that the lane has not read yet.
+fn waiting(readers: Readers) -> impl Fn(&LaneStatus) -> u64 {
+    let read_before = readers.next_offset();
+    move |status| readers.next_offset().saturating_sub(read_before).saturating_sub(status.records)
 }

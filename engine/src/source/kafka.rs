@@ -1,0 +1,386 @@
+//! Kafka topics as a source: all assigned partitions merged into one ordered stream.
+//!
+//! Promises: the positions of a checkpoint decide where reading goes on, whatever the group has committed; a broker
+//! that is away for a while loses and repeats nothing; what the topics held when a partition was assigned is given in
+//! the same order by every reading; so is what comes later, as long as no record takes longer than
+//! [`KafkaSourceConfig::wait_ms`] to get here than another one with a later stamp. Memory is bounded by
+//! [`KafkaSourceConfig::queue_records`] and `queue_bytes` per partition.
+//!
+//! Not promised: exactly once across two processes. When a partition moves to another process of the group, what was
+//! read after the last checkpoint is read there again, and the state of its keys begins anew.
+
+mod assignment;
+mod event;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::error::{EngineError, Retry};
+use crate::record::{Compression, Encoding, NANOS_PER_SEC, Positions, Record, RecordKind, UnixNanos};
+use crate::source::kafka::assignment::{Assignment, Change, Partition};
+use crate::source::merge::{Emptiness, Merge, Next};
+use crate::source::{Received, ResumeAt, Source};
+use crate::telemetry::Telemetry;
+use crate::time::clock::Clock;
+
+/// How long a broker may take to say how much a partition holds.
+const ASK_WITHIN: Duration = Duration::from_secs(10);
+/// A partition that holds more is waited for, but no longer than this after it said something.
+const HOLDS_MORE_WITHIN: UnixNanos = 30 * NANOS_PER_SEC;
+/// Pause after an error of the client, which goes on trying by itself.
+const ERROR_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where a partition begins of which nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Begin {
+    /// With the oldest record that is kept.
+    #[default]
+    Oldest,
+    /// With what comes from now on.
+    Newest,
+}
+
+/// A topic and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaTopic {
+    /// Its name.
+    pub name: String,
+    /// What its records hold.
+    pub kind: RecordKind,
+    /// How they are written.
+    pub encoding: Encoding,
+}
+
+/// Which topics, and how they are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaSourceConfig {
+    /// Bootstrap list, as in `host:9092,other:9092`.
+    pub brokers: String,
+    /// Consumer group.
+    pub group: String,
+    /// Static membership: a name per process; `None` = off.
+    pub instance: Option<String>,
+    /// Whose data it is.
+    pub tenant: String,
+    /// What is read.
+    pub topics: Vec<KafkaTopic>,
+    /// Where a partition begins of which nothing is known.
+    pub begin: Begin,
+    /// How long a record waits for partitions that have nothing, in milliseconds.
+    pub wait_ms: u32,
+    /// Records of a partition that may wait in memory.
+    pub queue_records: usize,
+    /// Body bytes of a partition that may wait in memory.
+    pub queue_bytes: usize,
+    /// Settings of librdkafka that go last, as for TLS and SASL.
+    pub client: Vec<(String, String)>,
+}
+
+impl KafkaSourceConfig {
+    /// With the usual limits.
+    #[must_use]
+    pub fn new(brokers: &str, group: &str, tenant: &str, topics: Vec<KafkaTopic>) -> Self {
+        Self {
+            brokers: brokers.to_owned(),
+            group: group.to_owned(),
+            instance: None,
+            tenant: tenant.to_owned(),
+            topics,
+            begin: Begin::Oldest,
+            wait_ms: 500,
+            queue_records: 2_000,
+            queue_bytes: 32 << 20,
+            client: Vec::new(),
+        }
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        let begin = match self.begin {
+            Begin::Oldest => "earliest",
+            Begin::Newest => "latest",
+        };
+        client
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", &self.group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", begin)
+            .set("isolation.level", "read_committed")
+            .set("topic.metadata.refresh.interval.ms", "5000")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("max.poll.interval.ms", "86400000")
+            .set("queued.max.messages.kbytes", "32768")
+            .set("allow.auto.create.topics", "false");
+        if let Some(instance) = &self.instance {
+            client.set("group.instance.id", instance);
+        }
+        for (key, value) in &self.client {
+            client.set(key, value);
+        }
+        client
+    }
+}
+
+/// Reads Kafka topics.
+pub struct KafkaSource {
+    config: KafkaSourceConfig,
+    tenant: Arc<str>,
+    consumer: Arc<StreamConsumer<Assignment>>,
+    merge: Merge,
+    partitions: Vec<Reading>,
+    clock: Clock,
+    telemetry: Telemetry,
+}
+
+impl std::fmt::Debug for KafkaSource {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("KafkaSource").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// One assigned partition.
+struct Reading {
+    partition: Partition,
+    name: Arc<str>,
+    topic: KafkaTopic,
+    /// The offset that comes next, and the one that was next when it was assigned; once known.
+    next: Option<u64>,
+    end: Option<u64>,
+    is_paused: bool,
+}
+
+impl KafkaSource {
+    /// Joins the group; reading begins where `resume` says.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] for settings that the client refuses.
+    pub fn open(
+        config: KafkaSourceConfig,
+        resume: &ResumeAt,
+        (clock, telemetry): (Clock, &Telemetry),
+    ) -> Result<Self, EngineError> {
+        let refused = |error: KafkaError| EngineError::Setting(format!("kafka: {error}"));
+        let context = Assignment::new(&resume.positions);
+        let consumer: StreamConsumer<Assignment> =
+            config.client().create_with_context(context).map_err(refused)?;
+        let topics: Vec<&str> = config.topics.iter().map(|topic| topic.name.as_str()).collect();
+        consumer.subscribe(&topics).map_err(refused)?;
+        let tenant: Arc<str> = config.tenant.as_str().into();
+        let merge = Merge::new(resume, Arc::clone(&tenant), i64::from(config.wait_ms) * 1_000_000);
+        let (consumer, telemetry) = (Arc::new(consumer), telemetry.clone());
+        Ok(Self { config, tenant, consumer, merge, partitions: Vec::new(), clock, telemetry })
+    }
+
+    /// Names of the partitions that are read now.
+    #[must_use]
+    pub fn assigned(&self) -> Vec<String> {
+        self.partitions.iter().map(|reading| reading.name.as_ref().to_owned()).collect()
+    }
+
+    fn follow_assignment(&mut self) {
+        for change in self.consumer.context().changes() {
+            match change {
+                Change::Assigned(list) => list.into_iter().for_each(|partition| self.assign(partition)),
+                Change::Revoked(list) => {
+                    for partition in &list {
+                        self.merge.remove(&partition.name());
+                    }
+                    self.partitions.retain(|reading| !list.contains(&reading.partition));
+                }
+            }
+        }
+    }
+
+    fn assign(&mut self, partition: Partition) {
+        let Some(topic) = self.config.topics.iter().find(|topic| topic.name == partition.topic) else {
+            return;
+        };
+        let (name, topic): (Arc<str>, _) = (partition.name().into(), topic.clone());
+        let holds_more = Emptiness::HoldsMore(self.clock.now().saturating_add(HOLDS_MORE_WITHIN));
+        self.merge.add(Arc::clone(&name), holds_more);
+        let next = self.consumer.context().next_of(&partition);
+        self.partitions.retain(|reading| reading.partition != partition);
+        self.partitions.push(Reading { partition, name, topic, next, end: None, is_paused: false });
+    }
+
+    /// Asks how much the new partitions hold.
+    async fn learn_ends(&mut self) {
+        let unknown: Vec<Partition> = self
+            .partitions
+            .iter()
+            .filter(|reading| reading.end.is_none())
+            .map(|reading| reading.partition.clone())
+            .collect();
+        let consumer = Arc::clone(&self.consumer);
+        let ask = move || {
+            let ask = |of: &Partition| consumer.fetch_watermarks(&of.topic, of.number, ASK_WITHIN).ok();
+            unknown.iter().map(|of| (of.clone(), ask(of))).collect::<Vec<_>>()
+        };
+        for (partition, answer) in tokio::task::spawn_blocking(ask).await.unwrap_or_default() {
+            let Some(reading) = self.partitions.iter_mut().find(|reading| reading.partition == partition)
+            else {
+                continue;
+            };
+            let Some((low, high)) = answer else { continue };
+            let [low, high] = [low, high].map(|offset| u64::try_from(offset).unwrap_or(0));
+            let lost = reading.next.map_or(0, |next| low.saturating_sub(next));
+            if lost > 0 {
+                self.telemetry.dropped("kafka_source", "expired").add(lost);
+                tracing::warn!(partition = %reading.name, lost, "records were removed from the topic before they were read");
+            }
+            reading.end = Some(high);
+            let nothing = low >= high || reading.next.is_some_and(|next| next >= high);
+            let newest = reading.next.is_none() && self.config.begin == Begin::Newest;
+            if nothing || newest {
+                self.merge.set_emptiness(&reading.name, Emptiness::CaughtUp);
+            }
+        }
+    }
+
+    fn take(&mut self, taken: Option<(Partition, u64, Record)>) {
+        let Some((partition, offset, mut record)) = taken else { return };
+        let Some(reading) = self.partitions.iter_mut().find(|reading| reading.partition == partition) else {
+            return;
+        };
+        if reading.next.is_some_and(|next| offset < next) {
+            return;
+        }
+        reading.next = Some(offset + 1);
+        record.kind = reading.topic.kind;
+        record.encoding = reading.topic.encoding;
+        let now = self.clock.now();
+        self.merge.push(&reading.name, offset, (record, now));
+        let emptiness = match reading.end {
+            Some(end) if offset + 1 >= end => Emptiness::CaughtUp,
+            _ => Emptiness::HoldsMore(now.saturating_add(HOLDS_MORE_WITHIN)),
+        };
+        self.merge.set_emptiness(&reading.name, emptiness);
+        let (records, bytes) = self.merge.waiting(&reading.name);
+        let is_full = records >= self.config.queue_records || bytes >= self.config.queue_bytes;
+        if is_full && !reading.is_paused {
+            reading.is_paused = self.consumer.pause(&reading.partition.list()).is_ok();
+        }
+    }
+
+    fn given(&mut self, received: &Received) {
+        let Some(reading) = self.partitions.iter_mut().find(|reading| reading.name == received.partition)
+        else {
+            return;
+        };
+        self.consumer.context().advance(&reading.partition, received.next_offset);
+        let (records, bytes) = self.merge.waiting(&reading.name);
+        let is_low = records <= self.config.queue_records / 2 && bytes <= self.config.queue_bytes / 2;
+        if is_low && reading.is_paused {
+            reading.is_paused = self.consumer.resume(&reading.partition.list()).is_err();
+        }
+    }
+
+    fn record(tenant: &Arc<str>, message: &BorrowedMessage<'_>) -> Option<(Partition, u64, Record)> {
+        let partition = Partition { topic: message.topic().to_owned(), number: message.partition() };
+        let body = event::document(message)?;
+        let stamp = message.timestamp().to_millis().unwrap_or(0);
+        let record = Record {
+            tenant: Arc::clone(tenant),
+            arrived_at: stamp.max(0).saturating_mul(1_000_000),
+            kind: RecordKind::Logs,
+            encoding: Encoding::Json,
+            compression: Compression::None,
+            body: Bytes::from(body),
+        };
+        Some((partition, u64::try_from(message.offset()).ok()?, record))
+    }
+
+    /// Takes in what the client has, until `until` or until it has something.
+    async fn poll(&mut self, until: Option<UnixNanos>) -> Result<(), EngineError> {
+        let (consumer, clock) = (Arc::clone(&self.consumer), self.clock.clone());
+        let timer = async {
+            match until {
+                Some(until) => clock.sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = consumer.context().changed() => Ok(()),
+            message = consumer.recv() => match message {
+                Ok(message) => {
+                    self.follow_assignment();
+                    self.take(Self::record(&self.tenant, &message));
+                    Ok(())
+                }
+                Err(error) => self.fault(error).await,
+            },
+            () = timer => Ok(()),
+        }
+    }
+
+    async fn fault(&self, error: KafkaError) -> Result<(), EngineError> {
+        let topics: Vec<&str> = self.config.topics.iter().map(|topic| topic.name.as_str()).collect();
+        let fatal = |retry| EngineError::Broker {
+            action: "read",
+            topic: topics.join(", "),
+            why: error.to_string(),
+            retry,
+        };
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId) => Err(fatal(Retry::Later)),
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::SaslAuthenticationFailed,
+            ) => Err(fatal(Retry::Never)),
+            _ => {
+                self.telemetry.dropped("kafka_source", "client_error").add(0);
+                tracing::warn!(%error, "the Kafka client reports a problem and goes on trying");
+                tokio::time::sleep(ERROR_PAUSE).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Source for KafkaSource {
+    async fn next(&mut self) -> Result<Option<Received>, EngineError> {
+        loop {
+            self.follow_assignment();
+            if self.partitions.iter().any(|reading| reading.end.is_none()) {
+                self.learn_ends().await;
+            }
+            match self.merge.pop(self.clock.now()) {
+                Next::Record(received) => {
+                    self.given(&received);
+                    return Ok(Some(received));
+                }
+                Next::NotBefore(until) => self.poll(Some(until)).await?,
+                Next::Nothing => self.poll(None).await?,
+            }
+        }
+    }
+
+    async fn commit(&mut self, upto: &Positions) -> Result<(), EngineError> {
+        let mut list = TopicPartitionList::new();
+        for reading in &self.partitions {
+            let Some(next) = upto.0.get(&*reading.name) else { continue };
+            let offset = Offset::Offset(i64::try_from(*next).unwrap_or(i64::MAX));
+            if list.add_partition_offset(&reading.partition.topic, reading.partition.number, offset).is_err()
+            {
+                tracing::warn!(partition = %reading.name, next, "offset cannot be committed");
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::warn!(%error, "the group does not take the offsets; the checkpoint has them");
+        }
+        Ok(())
+    }
+}

@@ -6,6 +6,10 @@
 //! What this module does not do: transactions; between the writing of a message and the checkpoint that counts it,
 //! the id is what makes it one.
 
+mod topics;
+
+pub use topics::create_topics;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 

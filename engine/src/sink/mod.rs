@@ -17,7 +17,7 @@ pub use events::{EventStore, Stored};
 pub use file::FileSink;
 pub use journal::{FileJournal, Journal};
 #[cfg(feature = "kafka")]
-pub use kafka::{KafkaDeadLetters, KafkaSink, KafkaSinkConfig};
+pub use kafka::{KafkaDeadLetters, KafkaSink, KafkaSinkConfig, create_topics};
 pub use memory::MemorySink;
 pub use once::Once;
 pub use tee::Tee;

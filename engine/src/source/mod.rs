@@ -7,8 +7,9 @@ mod file;
 mod kafka;
 mod memory;
 mod merge;
+mod recorded;
 
-pub use file::{FileSource, FileSourceConfig, Stamp};
+pub use file::{FileConfig, FileSource, TRANSPORT};
 #[cfg(feature = "kafka")]
 pub use kafka::{Begin, KafkaSource, KafkaSourceConfig, KafkaTopic};
 pub use memory::MemorySource;

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::decode::{DecodeLimits, Decoder};
 use crate::error::EngineError;
 use crate::record::{Compression, Encoding, Record, RecordKind, UnixNanos};
-use crate::runtime::newest_row;
+use crate::time::rows::newest_row;
 
 /// Warnings about lines that cannot be used; after them only the count goes on.
 const WARNINGS_MAX: u64 = 20;

@@ -24,7 +24,7 @@ use crate::scoring::VerdictBoard;
 use crate::wiring::Judge;
 
 /// Bound of the file of dead letters.
-const DEAD_LETTER_BYTES: u64 = 64 << 20;
+pub(super) const DEAD_LETTER_BYTES: u64 = 64 << 20;
 
 fn log_config(plan: &Plan) -> LogConfig {
     LogConfig {
@@ -52,13 +52,13 @@ fn receive_config(plan: &Plan) -> ReceiveConfig {
 }
 
 /// What answers readers: the API task, and how it is stopped.
-struct Api {
-    task: tokio::task::JoinHandle<Result<(), EngineError>>,
-    stop: watch::Sender<bool>,
-    health: watch::Sender<Health>,
+pub(super) struct Api {
+    pub(super) task: tokio::task::JoinHandle<Result<(), EngineError>>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) health: watch::Sender<Health>,
 }
 
-async fn open_api(
+pub(super) async fn open_api(
     plan: &Plan,
     (events, outcomes): (EventStore, Option<LogWriter>),
     board: watch::Receiver<VerdictBoard>,

@@ -187,3 +187,49 @@ impl Detector for RobustBaseline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::breaches;
+
+    fn fresh() -> RobustBaseline {
+        RobustBaseline::new(&RobustParams::default().check().unwrap())
+    }
+
+    fn learned(values: impl Iterator<Item = f64>) -> RobustBaseline {
+        let mut baseline = fresh();
+        values.enumerate().for_each(|(nth, value)| baseline.learn(nth as i64 * 10_000_000_000, &[value]));
+        baseline
+    }
+
+    /// Scenario: the inputs every detector must survive.
+    /// Guarantees: causality, saving, NaN, gaps, duplicates and size are in order.
+    #[test]
+    fn conforms() {
+        assert_eq!(breaches(fresh, 1, 100), Vec::new());
+    }
+
+    /// Scenario: a calm series with a burst of ten points at a hundred times its level; then one that has moved
+    /// for good.
+    /// Guarantees: the burst moves the level by less than a scale, the lasting move is learned.
+    #[test]
+    fn bursts_do_not_drag_the_level_along() {
+        let calm = |nth: usize| 100.0 + (nth % 7) as f64;
+        let before = learned((0..500).map(calm));
+        let after = learned((0..510).map(|nth| if nth < 500 { calm(nth) } else { 1e4 }));
+        let (was, is) = (before.band(1.0).unwrap(), after.band(1.0).unwrap());
+        assert!((is.expected - was.expected).abs() < was.upper - was.expected, "{was:?} {is:?}");
+        let moved = learned((0..6000).map(|nth| calm(nth) + if nth < 500 { 0.0 } else { 20.0 }));
+        assert!((moved.band(1.0).unwrap().expected - 123.0).abs() < 2.0, "{moved:?}");
+    }
+
+    /// Scenario: a constant series.
+    /// Guarantees: the floor of the scale keeps a deviation of half a percent unremarkable.
+    #[test]
+    fn floor_holds_on_constant_series() {
+        let flat = learned(std::iter::repeat_n(200.0, 500));
+        assert!(flat.score(i64::MAX, &[201.0]).unwrap().value() < 1.0);
+        assert!(flat.score(i64::MAX, &[300.0]).unwrap().value() > 10.0);
+    }
+}

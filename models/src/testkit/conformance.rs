@@ -1,0 +1,116 @@
+//! What every detector keeps to, whatever its model: it is tried against a fixed list of hostile inputs.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::Draws;
+use crate::{Detector, RawScore};
+
+/// A rule that a detector broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// The rule.
+    pub rule: &'static str,
+    /// What was seen.
+    pub seen: String,
+}
+
+const STEP: i64 = 10_000_000_000;
+
+/// Points of a noisy series of `width` values.
+fn series(width: usize, n: usize, seed: u64) -> Vec<(i64, Vec<f64>)> {
+    let mut draws = Draws::new(seed);
+    let point = |nth: usize| {
+        let values = (0..width).map(|_| 100.0 + 5.0 * draws.normal()).collect();
+        (nth as i64 * STEP, values)
+    };
+    (0..n).map(point).collect()
+}
+
+fn scores<D: Detector>(detector: &mut D, points: &[(i64, Vec<f64>)]) -> Vec<Option<RawScore>> {
+    let score_then_learn = |(at, x): &(i64, Vec<f64>)| {
+        let score = detector.score(*at, x);
+        detector.learn(*at, x);
+        score
+    };
+    points.iter().map(score_then_learn).collect()
+}
+
+/// Every rule that a fresh detector over `width` values breaks; `n` points must be enough for it to be mature.
+///
+/// The rules: it matures; scores depend on the past alone; `score` changes nothing; saved and restored it goes
+/// on with the same bits; NaN, infinities, wrong widths, repeated and late points change nothing and have no
+/// score; gaps of years and values of any size neither panic nor leave the state unusable; its size is bounded.
+pub fn breaches<D>(fresh: impl Fn() -> D, width: usize, n: usize) -> Vec<Breach>
+where
+    D: Detector + Clone + PartialEq + Serialize + DeserializeOwned,
+{
+    let mut found = Vec::new();
+    let mut rule = |rule: &'static str, holds: bool, seen: String| {
+        if !holds {
+            found.push(Breach { rule, seen });
+        }
+    };
+    let points = series(width, 2 * n, 1);
+    let (mut whole, mut half) = (fresh(), fresh());
+    let all = scores(&mut whole, &points);
+    rule("matures", whole.maturity().is_mature() && all.last().is_some_and(Option::is_some), String::new());
+    let first = scores(&mut half, &points[..n]);
+    rule("causality", all[..n] == first[..], "scores of the past changed with the future".to_owned());
+
+    let before = half.clone();
+    let _ = half.score(points[n].0, &points[n].1);
+    rule("score changes nothing", before == half, String::new());
+
+    match postcard::to_allocvec(&half).ok().and_then(|bytes| postcard::from_bytes::<D>(&bytes).ok()) {
+        None => rule("save and restore", false, "it cannot be saved".to_owned()),
+        Some(mut restored) => {
+            let rest = scores(&mut restored, &points[n..]);
+            rule(
+                "save and restore",
+                rest == all[n..] && restored == whole,
+                "it went on differently".to_owned(),
+            );
+        }
+    }
+    for (what, at, x) in hostile(&points[n - 1], width) {
+        let mut tried = half.clone();
+        let score = tried.score(at, &x);
+        tried.learn(at, &x);
+        rule("unusable points change nothing", score.is_none() && tried == half, what.to_owned());
+    }
+    wild(half, &mut rule, points[n].0, width);
+    found
+}
+
+fn hostile(last: &(i64, Vec<f64>), width: usize) -> Vec<(&'static str, i64, Vec<f64>)> {
+    let later = last.0 + STEP;
+    vec![
+        ("nan", later, vec![f64::NAN; width]),
+        ("infinity", later, vec![f64::INFINITY; width]),
+        ("too many values", later, vec![1.0; width + 1]),
+        ("no values", later, Vec::new()),
+        ("duplicate", last.0, last.1.clone()),
+        ("late", last.0 - STEP, last.1.clone()),
+        ("as late as can be", i64::MIN, last.1.clone()),
+    ]
+}
+
+/// Gaps of years and huge, tiny and constant values; then ten thousand points more.
+fn wild<D>(mut detector: D, rule: &mut impl FnMut(&'static str, bool, String), from: i64, width: usize)
+where
+    D: Detector + Serialize,
+{
+    let size = |detector: &D| postcard::to_allocvec(detector).map_or(usize::MAX, |bytes| bytes.len());
+    let (mut at, small) = (from, size(&detector));
+    let values = [1e300, -1e300, 1e-300, 0.0, -0.0, f64::MAX, 100.0];
+    for (nth, value) in values.iter().cycle().take(10_000).enumerate() {
+        at += if nth < 20 { 365 * 86_400 * 1_000_000_000 } else { STEP };
+        detector.learn(at, &vec![*value; width]);
+    }
+    let large = size(&detector);
+    rule("size is bounded", large <= small + 64 * width, format!("{small} bytes grew to {large}"));
+    let score = detector.score(at + STEP, &vec![100.0; width]);
+    rule("survives wild values", score.is_some(), "no score afterwards".to_owned());
+    detector.learn(i64::MAX, &vec![100.0; width]);
+    rule("survives the end of time", detector.score(i64::MAX, &vec![1.0; width]).is_none(), String::new());
+}

@@ -212,6 +212,10 @@ impl KafkaSource {
         self.partitions.push(Reading { partition, name, topic, next, end: None, is_paused: false });
     }
 
+    fn is_end_unknown(&self) -> bool {
+        self.partitions.iter().any(|reading| reading.end.is_none())
+    }
+
     /// Asks how much the new partitions hold.
     async fn learn_ends(&mut self) {
         let unknown: Vec<Partition> = self
@@ -339,7 +343,6 @@ impl KafkaSource {
                 | RDKafkaErrorCode::SaslAuthenticationFailed,
             ) => Err(fatal(Retry::Never)),
             _ => {
-                self.telemetry.dropped("kafka_source", "client_error").add(0);
                 tracing::warn!(%error, "the Kafka client reports a problem and goes on trying");
                 tokio::time::sleep(ERROR_PAUSE).await;
                 Ok(())
@@ -352,8 +355,11 @@ impl Source for KafkaSource {
     async fn next(&mut self) -> Result<Option<Received>, EngineError> {
         loop {
             self.follow_assignment();
-            if self.partitions.iter().any(|reading| reading.end.is_none()) {
+            if self.is_end_unknown() {
                 self.learn_ends().await;
+                if self.is_end_unknown() {
+                    tokio::time::sleep(ERROR_PAUSE).await;
+                }
             }
             match self.merge.pop(self.clock.now()) {
                 Next::Record(received) => {

@@ -131,6 +131,12 @@ impl Merge {
         }) else {
             return Next::Nothing;
         };
+        match self.arrived.get_mut(&*name) {
+            Some(newest) => *newest = stamp,
+            None => {
+                self.arrived.insert(name.as_ref().to_owned(), stamp);
+            }
+        }
         Next::Record(Received { partition: name, next_offset: head.offset + 1, record: head.record })
     }
 

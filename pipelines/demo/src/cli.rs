@@ -59,7 +59,7 @@ pub struct Options {
     #[arg(long, default_value = "2s")]
     pub export_interval: String,
     /// Requests per second at the front, 5 to 500
-    #[arg(long, default_value_t = 120.0)]
+    #[arg(long, default_value_t = 200.0)]
     pub rps: f64,
     /// Keeps repositories, configuration, logs and the ledger in DIR, one folder per run
     #[arg(long, value_name = "DIR")]

@@ -93,6 +93,11 @@ impl Caches {
         }
     }
 
+    /// Whether encoded attributes can be read.
+    pub(crate) fn check(&self, encoded: &[u8]) -> Result<(), WireFault> {
+        super::walk::check_attributes(encoded, self.depth_max)
+    }
+
     /// The resource of encoded attributes.
     pub(crate) fn resource(
         &mut self,

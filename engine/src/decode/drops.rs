@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::wire::Fields;
-
 /// Samples kept per record.
 const SAMPLES_MAX: usize = 4;
 /// Bytes of a sample.
@@ -35,16 +33,6 @@ impl Drops {
         if self.samples.len() < SAMPLES_MAX {
             let bytes = Bytes::copy_from_slice(item.get(..SAMPLE_BYTES_MAX).unwrap_or(item));
             self.samples.push(DropSample { reason, bytes });
-        }
-    }
-
-    /// Notes every point of a metric's content.
-    pub(crate) fn note_points(&mut self, reason: &'static str, content: &[u8]) {
-        let mut fields = Fields::of(content);
-        while let Ok(Some((number, field, _))) = fields.next() {
-            if let (1, Ok(point)) = (number, field.bytes()) {
-                self.note(reason, point);
-            }
         }
     }
 

@@ -18,6 +18,9 @@ pub enum WireFault {
     /// A text field that is not UTF-8.
     #[error("has text that is not UTF-8")]
     Utf8,
+    /// A part that may stand once stands twice: no encoder writes that, and its readings differ.
+    #[error("has a part twice that may stand once")]
+    Repeated,
     /// Values nested too deeply.
     #[error("is nested too deeply")]
     Depth,

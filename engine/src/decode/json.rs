@@ -231,7 +231,7 @@ fn lookup<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 
 fn message(value: &Value, table: &[Field], depth_left: u32, out: &mut Vec<u8>) -> Result<(), String> {
     let below = depth_left.checked_sub(1).ok_or("is nested too deeply")?;
-    let object = value.as_object().ok_or_else(|| format!("expected an object, found {value:.40}"))?;
+    let object = value.as_object().ok_or_else(|| format!("expected an object, found {}", short(value)))?;
     for field in table {
         if let Some(value) = lookup(object, field.name) {
             write(value, field, below, out).map_err(|why| format!("{}: {why}", field.name))?;
@@ -298,6 +298,21 @@ fn write(value: &Value, field: &Field, below: u32, out: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
+/// As much of a text as an error may repeat.
+fn head(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// As much of a value as an error may repeat.
+fn short(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::String(text) => format!("{:?}", head(text)),
+        other => other.to_string(),
+    }
+}
+
 /// A 64-bit whole number, signed or not, written as a number or as text.
 fn whole(value: &Value) -> Result<u64, String> {
     let parsed = match value {
@@ -307,7 +322,7 @@ fn whole(value: &Value) -> Result<u64, String> {
         }
         _ => None,
     };
-    parsed.ok_or_else(|| format!("must be a whole number, is {value:.40}"))
+    parsed.ok_or_else(|| format!("must be a whole number, is {}", short(value)))
 }
 
 fn double(value: &Value) -> Result<f64, String> {
@@ -321,7 +336,7 @@ fn double(value: &Value) -> Result<f64, String> {
         },
         _ => None,
     };
-    parsed.ok_or_else(|| format!("must be a number, is {value:.40}"))
+    parsed.ok_or_else(|| format!("must be a number, is {}", short(value)))
 }
 
 fn enumeration(value: &Value, names: &[&str]) -> Result<u64, String> {
@@ -332,7 +347,7 @@ fn enumeration(value: &Value, names: &[&str]) -> Result<u64, String> {
             known
                 .or_else(severity)
                 .or_else(|| name.parse().ok())
-                .ok_or_else(|| format!("{name:?} is not a known name"))
+                .ok_or_else(|| format!("{} is not a known name", short(value)))
         }
         other => whole(other),
     }
@@ -344,7 +359,7 @@ fn hex(text: &str) -> Result<Vec<u8>, String> {
         Some(digits) if digits.len() % 2 == 0 => {
             Ok(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
         }
-        _ => Err(format!("must be hex, is {text:?}")),
+        _ => Err(format!("must be an even number of hex digits, is {:?}", head(text))),
     }
 }
 

@@ -81,6 +81,7 @@ struct Point {
     negative_offset: i32,
     n_negative: usize,
     bounds: Vec<f64>,
+    values: Vec<f64>,
     counts: Vec<u64>,
     positive: Vec<u64>,
     negative: Vec<u64>,
@@ -89,10 +90,10 @@ struct Point {
 
 impl Point {
     fn clear(&mut self) {
-        let Self { bounds, counts, positive, negative, attributes, .. } = std::mem::take(self);
-        let (mut bounds, mut counts, mut positive, mut negative) = (bounds, counts, positive, negative);
-        let mut attributes = attributes;
+        let Self { mut bounds, mut values, mut counts, mut positive, mut negative, mut attributes, .. } =
+            std::mem::take(self);
         bounds.clear();
+        values.clear();
         counts.clear();
         positive.clear();
         negative.clear();
@@ -103,6 +104,7 @@ impl Point {
             min: nan,
             max: nan,
             bounds,
+            values,
             counts,
             positive,
             negative,
@@ -245,6 +247,7 @@ impl MetricColumns {
             match number {
                 1 => name = field.text()?,
                 3 => unit = field.text()?,
+                5 | 7 | 9 | 10 | 11 if content.is_some() => return Err(WireFault::Repeated),
                 5 | 7 | 9 | 10 | 11 => content = Some((number, field.bytes()?)),
                 _ => {}
             }
@@ -254,12 +257,10 @@ impl MetricColumns {
             return Ok(());
         };
         let Some(kind) = kind_of(number, content)? else {
-            place.drops.note_points("temporality_unspecified", content);
-            return Ok(());
+            return self.refuse_points("temporality_unspecified", number, content, place);
         };
         if name.is_empty() {
-            place.drops.note_points("metric_without_name", content);
-            return Ok(());
+            return self.refuse_points("metric_without_name", number, content, place);
         }
         let head = MetricHead { scope: Arc::clone(&place.scope), name: name.into(), unit: unit.into(), kind };
         let tag = [number as u8, kind_byte(kind)];
@@ -273,6 +274,36 @@ impl MetricColumns {
         Ok(())
     }
 
+    /// Sets every point of a metric aside; each must still be well-formed.
+    fn refuse_points(
+        &mut self,
+        reason: &'static str,
+        number: u32,
+        content: &[u8],
+        place: &mut Place<'_>,
+    ) -> Result<(), WireFault> {
+        let mut points = Fields::of(content);
+        while let Some((field_number, field, _)) = points.next()? {
+            if field_number == 1 {
+                let message = field.bytes()?;
+                self.read(number, message)?;
+                place.caches.check(&self.point.attributes)?;
+                place.drops.note(reason, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, kind: u32, message: &[u8]) -> Result<(), WireFault> {
+        self.point.clear();
+        match kind {
+            5 | 7 => number_point(&mut self.point, message),
+            9 => histogram_point(&mut self.point, message),
+            10 => exponential_point(&mut self.point, message),
+            _ => summary_point(&mut self.point, message),
+        }
+    }
+
     fn data_point(
         &mut self,
         kind: u32,
@@ -280,22 +311,9 @@ impl MetricColumns {
         (head, key): (&MetricHead, ByteKey),
         place: &mut Place<'_>,
     ) -> Result<(), WireFault> {
-        self.point.clear();
-        let (mut quantiles, mut values) = (Vec::new(), Vec::new());
-        match kind {
-            5 | 7 => number_point(&mut self.point, message)?,
-            9 => histogram_point(&mut self.point, message)?,
-            10 => exponential_point(&mut self.point, message)?,
-            _ => summary_point(&mut self.point, message, &mut quantiles, &mut values)?,
-        }
-        if self.point.at == 0
-            || i64::try_from(self.point.at).is_err()
-            || i64::try_from(self.point.start).is_err()
-        {
-            place.drops.note("point_without_time", message);
-            return Ok(());
-        }
+        self.read(kind, message)?;
         if let Some(reason) = fault_of(kind, &self.point) {
+            place.caches.check(&self.point.attributes)?;
             place.drops.note(reason, message);
             return Ok(());
         }
@@ -306,7 +324,8 @@ impl MetricColumns {
         match kind {
             5 | 7 => self.numbers.push(idx, &self.point),
             9 | 10 => self.histograms.push(idx, &self.point, kind == 9),
-            _ => self.summaries.push(idx, &self.point, &quantiles, &values),
+            // a summary's quantiles are read into `bounds`, their values into `values`
+            _ => self.summaries.push(idx, &self.point),
         }
         Ok(())
     }
@@ -327,18 +346,20 @@ impl MetricColumns {
 }
 
 fn fault_of(kind: u32, point: &Point) -> Option<&'static str> {
+    let in_range = |time: u64| i64::try_from(time).is_ok();
+    if point.at == 0 || !in_range(point.at) || !in_range(point.start) {
+        return Some("point_without_time");
+    }
     match kind {
         5 | 7 if point.value.is_none() && point.flags & 1 == 0 => Some("point_without_value"),
         9 if !point.counts.is_empty() && point.counts.len() != point.bounds.len() + 1 => {
             Some("buckets_do_not_fit_bounds")
         }
-        9 if point
-            .bounds
-            .windows(2)
-            .any(|pair| pair[0].partial_cmp(&pair[1]) != Some(std::cmp::Ordering::Less)) =>
-        {
+        9 if !point.bounds.is_sorted_by(|a, b| a < b) || point.bounds.iter().any(|bound| bound.is_nan()) => {
             Some("bounds_do_not_rise")
         }
+        // no real scale, and the mark of explicit buckets in the column
+        10 if point.scale == EXPLICIT_SCALE => Some("scale_out_of_range"),
         _ => None,
     }
 }
@@ -416,8 +437,10 @@ fn histogram_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
             _ => {}
         }
     }
-    if point.counts.len() == 1 && point.bounds.is_empty() {
+    // only count and sum were reported: no bounds without counts, and one bucket tells no more than the count
+    if point.counts.is_empty() || (point.counts.len() == 1 && point.bounds.is_empty()) {
         point.counts.clear();
+        point.bounds.clear();
     }
     Ok(())
 }
@@ -467,12 +490,9 @@ fn buckets(message: &[u8], counts: &mut Vec<u64>) -> Result<i32, WireFault> {
     Ok(offset)
 }
 
-fn summary_point(
-    point: &mut Point,
-    message: &[u8],
-    quantiles: &mut Vec<f64>,
-    values: &mut Vec<f64>,
-) -> Result<(), WireFault> {
+fn summary_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
+    // a summary always has a sum: the field is a plain one, left out where it is zero
+    point.sum = 0.0;
     let mut fields = Fields::of(message);
     while let Some((number, field, raw)) = fields.next()? {
         match number {
@@ -490,8 +510,8 @@ fn summary_point(
                         _ => {}
                     }
                 }
-                quantiles.push(quantile);
-                values.push(value);
+                point.bounds.push(quantile);
+                point.values.push(value);
             }
             7 => point.attributes.extend_from_slice(check_pair(field, raw)?),
             8 => point.flags = field.varint()? as u32,
@@ -567,16 +587,16 @@ impl HistogramColumns {
 }
 
 impl SummaryColumns {
-    fn push(&mut self, idx: u32, point: &Point, quantiles: &[f64], values: &[f64]) {
+    fn push(&mut self, idx: u32, point: &Point) {
         self.series.push(idx);
         self.start.push(point.start as i64);
         self.at.push(point.at as i64);
         self.flags.push(point.flags);
         self.count.push(point.count);
         self.sum.push(point.sum);
-        quantiles.iter().for_each(|&quantile| self.quantiles.values().append_value(quantile));
+        point.bounds.iter().for_each(|&quantile| self.quantiles.values().append_value(quantile));
         self.quantiles.append(true);
-        values.iter().for_each(|&value| self.values.values().append_value(value));
+        point.values.iter().for_each(|&value| self.values.values().append_value(value));
         self.values.append(true);
     }
 

@@ -26,10 +26,17 @@ pub fn unpack<'a>(
             read_all(flate2::read::MultiGzDecoder::new(body), limit, fail("gzip")).map(Cow::Owned)
         }
         Compression::Zstd => {
-            let decoder = zstd::Decoder::with_buffer(body).map_err(fail("zstd"))?;
+            let mut decoder = zstd::Decoder::with_buffer(body).map_err(fail("zstd"))?;
+            decoder.window_log_max(window_log_max(limit)).map_err(fail("zstd"))?;
             read_all(decoder, limit, fail("zstd")).map(Cow::Owned)
         }
     }
+}
+
+/// No larger window than the limit asks for, so that a frame's header cannot claim memory; the 8 MiB that RFC 8878
+/// wants every decoder to take are always taken.
+fn window_log_max(limit: usize) -> u32 {
+    limit.checked_next_power_of_two().map_or(31, usize::ilog2).clamp(23, 31)
 }
 
 fn read_all(

@@ -9,16 +9,17 @@ use crate::batch::{AttributeValue, Attributes, RawAttributes};
 
 /// A key and the encoded value of a `KeyValue`.
 pub(crate) fn key_value(message: &[u8]) -> Result<(&str, &[u8]), WireFault> {
-    let (mut key, mut value): (&str, &[u8]) = ("", &[]);
+    let (mut key, mut value): (&str, Option<&[u8]>) = ("", None);
     let mut fields = Fields::of(message);
     while let Some((number, field, _)) = fields.next()? {
         match number {
             1 => key = field.text()?,
-            2 => value = field.bytes()?,
+            2 if value.is_some() => return Err(WireFault::Repeated),
+            2 => value = Some(field.bytes()?),
             _ => {}
         }
     }
-    Ok((key, value))
+    Ok((key, value.unwrap_or_default()))
 }
 
 /// An `AnyValue`; `None` if it is empty.

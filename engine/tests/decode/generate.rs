@@ -60,7 +60,8 @@ fn whole() -> BoxedStrategy<u64> {
 }
 
 fn time() -> BoxedStrategy<u64> {
-    prop_oneof![8 => 1_600_000_000_000_000_000u64..1_800_000_000_000_000_000, 1 => Just(0), 1 => any::<u64>()].boxed()
+    prop_oneof![8 => 1_600_000_000_000_000_000u64..1_800_000_000_000_000_000, 1 => Just(0), 1 => any::<u64>()]
+        .boxed()
 }
 
 pub(crate) fn value(reals: Reals) -> BoxedStrategy<AnyValue> {
@@ -74,8 +75,11 @@ pub(crate) fn value(reals: Reals) -> BoxedStrategy<AnyValue> {
     ]
     .prop_map(|value| AnyValue { value });
     leaf.prop_recursive(3, 10, 3, |inner| {
-        let pair = (text(), option::weighted(0.9, inner.clone()))
-            .prop_map(|(key, value)| KeyValue { key, value, ..KeyValue::default() });
+        let pair = (text(), option::weighted(0.9, inner.clone())).prop_map(|(key, value)| KeyValue {
+            key,
+            value,
+            ..KeyValue::default()
+        });
         prop_oneof![
             vec(inner, 0..4).prop_map(|values| Value::ArrayValue(ArrayValue { values })),
             vec(pair, 0..4).prop_map(|values| Value::KvlistValue(KeyValueList { values })),
@@ -87,14 +91,20 @@ pub(crate) fn value(reals: Reals) -> BoxedStrategy<AnyValue> {
 
 pub(crate) fn attributes(reals: Reals) -> BoxedStrategy<Vec<KeyValue>> {
     let key = prop_oneof![3 => "[a-d]{1,2}", 1 => text()];
-    let pair = (key, option::weighted(0.9, value(reals)))
-        .prop_map(|(key, value)| KeyValue { key, value, ..KeyValue::default() });
+    let pair = (key, option::weighted(0.9, value(reals))).prop_map(|(key, value)| KeyValue {
+        key,
+        value,
+        ..KeyValue::default()
+    });
     vec(pair, 0..5).boxed()
 }
 
 fn resource(reals: Reals) -> BoxedStrategy<Option<Resource>> {
-    option::weighted(0.9, attributes(reals).prop_map(|attributes| Resource { attributes, ..Resource::default() }))
-        .boxed()
+    option::weighted(
+        0.9,
+        attributes(reals).prop_map(|attributes| Resource { attributes, ..Resource::default() }),
+    )
+    .boxed()
 }
 
 fn scope() -> BoxedStrategy<Option<InstrumentationScope>> {
@@ -174,7 +184,14 @@ fn exponential_point(reals: Reals) -> BoxedStrategy<ExponentialHistogramDataPoin
     let scale = prop_oneof![4 => -10i32..20, 1 => any::<i32>(), 1 => Just(i32::MIN)];
     (attributes(reals), (time(), time()), (whole(), whole()), flags(), numbers, (scale, buckets(), buckets()))
         .prop_map(
-            |(attributes, (start, at), (count, zero_count), flags, (sum, min, max), (scale, positive, negative))| {
+            |(
+                attributes,
+                (start, at),
+                (count, zero_count),
+                flags,
+                (sum, min, max),
+                (scale, positive, negative),
+            )| {
                 ExponentialHistogramDataPoint {
                     attributes,
                     start_time_unix_nano: start,
@@ -236,16 +253,23 @@ fn metric(reals: Reals) -> BoxedStrategy<Metric> {
         1 => Just(None),
     ];
     (text(), text(), text(), data)
-        .prop_map(|(name, description, unit, data)| Metric { name, description, unit, metadata: vec![], data })
+        .prop_map(|(name, description, unit, data)| Metric {
+            name,
+            description,
+            unit,
+            metadata: vec![],
+            data,
+        })
         .boxed()
 }
 
 pub(crate) fn metrics(reals: Reals) -> impl Strategy<Value = ExportMetricsServiceRequest> {
     let scoped = (scope(), vec(metric(reals), 0..4), text())
         .prop_map(|(scope, metrics, schema_url)| ScopeMetrics { scope, metrics, schema_url });
-    let resourced = (resource(reals), vec(scoped, 0..3), text()).prop_map(|(resource, scope_metrics, schema_url)| {
-        ResourceMetrics { resource, scope_metrics, schema_url }
-    });
+    let resourced =
+        (resource(reals), vec(scoped, 0..3), text()).prop_map(|(resource, scope_metrics, schema_url)| {
+            ResourceMetrics { resource, scope_metrics, schema_url }
+        });
     vec(resourced, 0..3).prop_map(|resource_metrics| ExportMetricsServiceRequest { resource_metrics })
 }
 
@@ -287,25 +311,37 @@ fn span(reals: Reals) -> BoxedStrategy<Span> {
     let status = option::of((text(), code.clone()).prop_map(|(message, code)| Status { message, code }));
     let times = (time(), prop_oneof![5 => 0u64..10_000_000_000, 1 => any::<u64>()])
         .prop_map(|(start, lasted)| (start, start.wrapping_add(lasted)));
-    ((id(16), id(8), id(8)), (trace_state(), text(), 0i32..7, any::<u32>()), times, (attributes(reals), events, links, status))
-        .prop_map(|((trace, id, parent), (state, name, kind, flags), (start, end), (attributes, events, links, status))| {
-            Span {
-                trace_id: trace,
-                span_id: id,
-                trace_state: state,
-                parent_span_id: parent,
-                flags,
-                name,
-                kind,
-                start_time_unix_nano: start,
-                end_time_unix_nano: end,
-                attributes,
-                events,
-                links,
-                status,
-                ..Span::default()
-            }
-        })
+    (
+        (id(16), id(8), id(8)),
+        (trace_state(), text(), 0i32..7, any::<u32>()),
+        times,
+        (attributes(reals), events, links, status),
+    )
+        .prop_map(
+            |(
+                (trace, id, parent),
+                (state, name, kind, flags),
+                (start, end),
+                (attributes, events, links, status),
+            )| {
+                Span {
+                    trace_id: trace,
+                    span_id: id,
+                    trace_state: state,
+                    parent_span_id: parent,
+                    flags,
+                    name,
+                    kind,
+                    start_time_unix_nano: start,
+                    end_time_unix_nano: end,
+                    attributes,
+                    events,
+                    links,
+                    status,
+                    ..Span::default()
+                }
+            },
+        )
         .boxed()
 }
 
@@ -327,21 +363,23 @@ fn log_record(reals: Reals) -> BoxedStrategy<LogRecord> {
     let severity = prop_oneof![6 => 0i32..25, 1 => any::<i32>()];
     let body = option::weighted(0.9, value(reals));
     ((time(), time()), (severity, text()), body, attributes(reals), (id(16), id(8)), (text(), any::<u32>()))
-        .prop_map(|((at, observed), (severity, word), body, attributes, (trace, span), (event_name, flags))| {
-            LogRecord {
-                time_unix_nano: at,
-                observed_time_unix_nano: observed,
-                severity_number: severity,
-                severity_text: word,
-                body,
-                attributes,
-                flags,
-                trace_id: trace,
-                span_id: span,
-                event_name,
-                ..LogRecord::default()
-            }
-        })
+        .prop_map(
+            |((at, observed), (severity, word), body, attributes, (trace, span), (event_name, flags))| {
+                LogRecord {
+                    time_unix_nano: at,
+                    observed_time_unix_nano: observed,
+                    severity_number: severity,
+                    severity_text: word,
+                    body,
+                    attributes,
+                    flags,
+                    trace_id: trace,
+                    span_id: span,
+                    event_name,
+                    ..LogRecord::default()
+                }
+            },
+        )
         .boxed()
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{ConfigArgs, Exit, chain_of};
-use crate::evaluate::{CanaryReport, evaluate_canary};
+use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary};
 
 /// What can be evaluated.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -25,6 +25,9 @@ pub(crate) struct EvaluateArgs {
     /// One JSON document instead of a table
     #[arg(long)]
     json: bool,
+    /// Also write the recordings as OTLP JSON lines that `bellwether replay` reads, a folder for each
+    #[arg(long, value_name = "DIR")]
+    write_otlp: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -36,7 +39,8 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         Err(exit) => return exit,
     };
     let Kind::Canary = args.kind;
-    match evaluate_canary(&args.folder, &plan) {
+    let exported = args.write_otlp.as_ref().map_or(Ok(Vec::new()), |out| export_canary(&args.folder, out));
+    match exported.map_err(EvaluateError::from).and_then(|_| evaluate_canary(&args.folder, &plan)) {
         Ok(report) if args.json => {
             println!("{}", serde_json::to_string_pretty(&report).expect("plain values always serialise"));
             Exit::Fine

@@ -6,8 +6,10 @@
 
 mod canary;
 mod canaryrec;
+mod export;
 mod rig;
 
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
 pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError, read_labels};
+pub use export::export_canary;
 pub use rig::{Rig, RigOutput};

@@ -6,10 +6,12 @@ mod checks;
 mod embedded;
 mod kafka;
 mod metrics;
+mod replay;
 mod signals;
 mod watch_health;
 
 pub use checks::checks;
+pub use replay::{Replayed, replay, replay_from};
 
 use engine::error::EngineError;
 use engine::runtime::{CoreConfig, LaneConfig};

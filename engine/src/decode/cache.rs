@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::error::WireFault;
 use super::value;
@@ -21,7 +21,8 @@ pub(crate) type ByteKey = u128;
 #[derive(Debug)]
 pub(crate) struct Caches {
     resources: HashMap<ByteKey, Arc<Resource>, FixedState>,
-    series: HashMap<ByteKey, Arc<Series>, FixedState>,
+    // by the metric's key and the hash of the point's attributes: one-shot, as it is computed for every point
+    series: HashMap<(ByteKey, ByteKey), Arc<Series>, FixedState>,
     cached_max: usize,
     depth_max: u32,
     /// Times a cache was full and started anew.
@@ -131,7 +132,7 @@ impl Caches {
         head: &MetricHead,
         encoded: &[u8],
     ) -> Result<Arc<Series>, WireFault> {
-        let key = key_of(metric_key, &[encoded]);
+        let key = (metric_key, xxh3_128(encoded));
         if let Some(known) = self.series.get(&key) {
             return Ok(Arc::clone(known));
         }

@@ -1,6 +1,7 @@
 //! Bytes to columns, held against an independent reading of the same messages.
 #![expect(clippy::unwrap_used, reason = "a test may stop at any surprise")]
 
+mod broken;
 mod expect;
 mod generate;
 mod identity;

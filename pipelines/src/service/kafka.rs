@@ -4,6 +4,8 @@
 //! said. What this module does not do: open the front door (the collector writes to Kafka), or take outcomes over HTTP
 //! (they come by topic).
 
+mod binary;
+
 use std::time::Duration;
 
 use contract::Origin;
@@ -18,6 +20,7 @@ use engine::telemetry::Telemetry;
 use engine::time::clock::Clock;
 use tokio::sync::watch;
 
+use self::binary::BinaryMode;
 use super::embedded::{DEAD_LETTER_BYTES, open_api};
 use super::lane_config;
 use super::signals::asked_to_stop;
@@ -97,7 +100,7 @@ pub(crate) async fn run(plan: &Plan, kafka: &KafkaPlan) -> Result<(), EngineErro
         source: move |resume: &ResumeAt| KafkaSource::open(source_config, resume, (clock, &of_source)),
         decoder: Decoder::new(limits),
         operator: judge,
-        sink: Tee::new(file, KafkaSink::open(sink_config)?),
+        sink: Tee::new(file, BinaryMode(KafkaSink::open(sink_config)?)),
         dead_letters: DeadLetterFile::open(&plan.data_dir.join("dead-letters.jsonl"), DEAD_LETTER_BYTES)?,
         checkpoints: Checkpoints::in_directory(&plan.data_dir.join("checkpoints"))?,
     };

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Events, in units of their variance, at which the moment counts for half of its degrees of freedom.
+/// Events, in units of their variance, at which the moment counts for a quarter of its degrees of freedom.
 const TRUSTED_INFORMATION: f64 = 20.0;
 
 /// What one control pod gathered.
@@ -103,7 +103,8 @@ fn between(pods: impl Iterator<Item = Sums> + Clone, prior: PodPrior) -> f64 {
     let moment = if information > 0.0 { (excess / information).max(0.0) } else { 0.0 };
     // a moment from a handful of events is all noise: one more error in one of three pods would read as pods that
     // differ threefold, and would blind the test exactly where errors are rare
-    let degrees = (k - 1.0) * information / (information + TRUSTED_INFORMATION);
+    let trust = information / (information + TRUSTED_INFORMATION);
+    let degrees = (k - 1.0) * trust * trust;
     (prior.pods * own + degrees * moment) / (prior.pods + degrees)
 }
 

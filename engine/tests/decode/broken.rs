@@ -231,7 +231,7 @@ fn flips() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// Scenario: requests cut off at every byte, and with bytes flipped, one alone and several together.
     /// Guarantees: no panic; what prost refuses is refused; what only the engine refuses has one of three reasons.

@@ -5,7 +5,7 @@ mod broken;
 mod expect;
 mod generate;
 mod identity;
-
+mod json;
 mod packing;
 
 use std::collections::BTreeMap;

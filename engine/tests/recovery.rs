@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use engine::EngineError;
 use engine::batch::{Batch, Logs, Payload};
 use engine::decode::{DecodeLimits, Decoder};
 use engine::operator::{Message, Operator, Output, Progress, StateBlob};
-use engine::record::{Compression, Encoding, NANOS_PER_SEC, Record, RecordKind};
+use engine::record::{Compression, Encoding, NANOS_PER_SEC, Positions, Record, RecordKind};
 use engine::runtime::{CoreConfig, LaneConfig, LaneEnd, LaneParts, LaneStatus, run_lane, stop_signal};
 use engine::sink::{FileSink, Journal, MemorySink, NoDeadLetters, Tee};
-use engine::source::{MemorySource, ResumeAt};
+use engine::source::{MemorySource, Received, ResumeAt, Source};
 use engine::state::{Blobs, Checkpoints};
 use engine::telemetry::Telemetry;
 use proptest::prelude::*;
@@ -144,7 +145,7 @@ impl Operator for Counting {
             self.rows += Logs::of(&logs.logs).len() as u64;
         }
         self.batches += 1;
-        if self.batches % 7 == 0 {
+        if self.batches.is_multiple_of(7) {
             self.say(out, "seventh");
         }
         Ok(())
@@ -204,10 +205,18 @@ fn records(seed: u64, n: u64) -> Arc<[Record]> {
 }
 
 async fn run(disk: &Disk, records: &Arc<[Record]>, salt: u64) -> Result<LaneEnd, EngineError> {
-    let (sink, _) = FileSink::over(Arc::new(disk.clone()))?;
     let records = Arc::clone(records);
+    run_from(disk, move |resume: &ResumeAt| Ok(MemorySource::new(records, resume)), salt).await
+}
+
+async fn run_from<S: Source + 'static>(
+    disk: &Disk,
+    source: impl FnOnce(&ResumeAt) -> Result<S, EngineError>,
+    salt: u64,
+) -> Result<LaneEnd, EngineError> {
+    let (sink, _) = FileSink::over(Arc::new(disk.clone()))?;
     let parts = LaneParts {
-        source: move |resume: &ResumeAt| Ok(MemorySource::new(records, resume)),
+        source,
         decoder: Decoder::new(DecodeLimits::default()),
         operator: Counting { salt, ..Counting::default() },
         sink,
@@ -286,6 +295,37 @@ fn another_answer_after_a_restart_is_reported() {
         }
     }
     panic!("no life ended between a published message and its checkpoint");
+}
+
+/// Gives records and then waits for ever.
+struct Quiet(MemorySource);
+
+impl Source for Quiet {
+    async fn next(&mut self) -> Result<Option<Received>, EngineError> {
+        match self.0.next().await? {
+            Some(received) => Ok(Some(received)),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn commit(&mut self, upto: &Positions) -> Result<(), EngineError> {
+        self.0.commit(upto).await
+    }
+}
+
+/// Scenario: the disk dies while the input is quiet. Guarantees: the lane ends with the error, without waiting for a
+/// record that may never come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_disk_is_noticed_while_the_input_is_quiet() {
+    let records = records(5, 60);
+    for operations in 2..12 {
+        let disk = Disk::default();
+        disk.live(operations);
+        let given = Arc::clone(&records);
+        let lane = run_from(&disk, move |resume: &ResumeAt| Ok(Quiet(MemorySource::new(given, resume))), 0);
+        let ended = tokio::time::timeout(Duration::from_secs(20), lane).await.expect("the lane ends in time");
+        assert!(matches!(ended, Err(EngineError::Stopped(_))), "{ended:?}");
+    }
 }
 
 /// Scenario: two sinks side by side, one of which lost its end in a crash. Guarantees: each gets every message once.

@@ -193,13 +193,15 @@ async fn read<S: Source>(
     to_core: ToCore,
     (budget, mut stop, mut forgettable): (ByteBudget, Stop, watch::Receiver<Positions>),
 ) -> Result<(), EngineError> {
-    let mut writer_lives = true;
     loop {
         tokio::select! {
             biased;
             () = stop.wait() => break,
-            changed = forgettable.changed(), if writer_lives => {
-                writer_lives = changed.is_ok();
+            () = to_core.closed() => return Err(EngineError::Stopped("the operator thread")),
+            changed = forgettable.changed() => {
+                if changed.is_err() {
+                    return Err(EngineError::Stopped("the writer"));
+                }
                 let upto = forgettable.borrow_and_update().clone();
                 source.commit(&upto).await?;
             }

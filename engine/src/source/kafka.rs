@@ -118,6 +118,9 @@ impl KafkaSourceConfig {
             .set("topic.metadata.refresh.interval.ms", "5000")
             .set("reconnect.backoff.max.ms", "2000")
             .set("max.poll.interval.ms", "86400000")
+            // a process that was killed holds its partitions for so long; a broker that is away does not count it
+            .set("session.timeout.ms", "10000")
+            .set("heartbeat.interval.ms", "2000")
             .set("queued.max.messages.kbytes", "32768")
             .set("allow.auto.create.topics", "false");
         if let Some(instance) = &self.instance {

@@ -6,6 +6,7 @@ mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
+#[cfg(feature = "kafka")]
 mod merge;
 mod recorded;
 

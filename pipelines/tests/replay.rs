@@ -1,0 +1,99 @@
+//! Recorded rollouts through the whole lane: exactly the expected bytes, however often it runs or is stopped.
+//!
+//! What it does not do: say whether the expectation is wise; `evaluate` holds it against the labels.
+
+use std::path::{Path, PathBuf};
+
+use engine::error::EngineError;
+use engine::record::Positions;
+use engine::source::{FileConfig, FileSource, Received, ResumeAt, Source};
+use pipelines::config::{Plan, read_files};
+use pipelines::service::{Replayed, replay, replay_from};
+
+fn folder(fault: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/canaryrec").join(fault)
+}
+
+fn plan() -> Plan {
+    read_files(&[], &[]).expect("the defaults are a configuration")
+}
+
+fn lines(replayed: &Replayed) -> String {
+    let lines =
+        replayed.messages.iter().map(|message| format!("{}\n", String::from_utf8_lossy(&message.value)));
+    lines.collect()
+}
+
+fn expected(fault: &str) -> String {
+    std::fs::read_to_string(folder(fault).join("expected.jsonl")).expect("a file beside the recording")
+}
+
+/// Ends after so many records, as a process that is stopped.
+struct Cut(FileSource, u64);
+
+impl Source for Cut {
+    async fn next(&mut self) -> Result<Option<Received>, EngineError> {
+        match self.1.checked_sub(1) {
+            None => Ok(None),
+            Some(left) => {
+                self.1 = left;
+                self.0.next().await
+            }
+        }
+    }
+
+    async fn commit(&mut self, upto: &Positions) -> Result<(), EngineError> {
+        self.0.commit(upto).await
+    }
+}
+
+/// Scenario: each recorded rollout is replayed twice. Guarantees: exactly the events that stand beside it, byte for
+/// byte and with one digest; the sick versions end in a recommendation to act, the sound ones in silence.
+#[test]
+fn recordings_give_the_expected_bytes_twice() {
+    for (fault, bad) in [
+        ("none", false),
+        ("warmup", false),
+        ("lat100", true),
+        ("err3", true),
+        ("err15", true),
+        ("crashloop", true),
+    ] {
+        let first = replay(&plan(), vec![folder(fault)], None).unwrap();
+        let second = replay(&plan(), vec![folder(fault)], None).unwrap();
+        assert_eq!(first, second, "{fault}");
+        assert!(first.end.records > 1_000, "{fault}: {} records", first.end.records);
+        assert_eq!(lines(&first), expected(fault), "{fault}");
+        assert_eq!(!first.messages.is_empty(), bad, "{fault}");
+    }
+}
+
+/// Scenario: a replay into a folder is stopped after some records and begun again by a
+/// new lane each time, before, within and after the incident; at last it runs to the end, and once more after it.
+/// Guarantees: what the folder holds is what one undisturbed run says.
+#[test]
+fn a_replay_that_is_stopped_again_and_again_gives_the_same_bytes() {
+    let out = tempfile::tempdir().unwrap();
+    let files = FileConfig::new(vec![folder("err3")], plan().tenant.as_str().into());
+    let undisturbed = replay(&plan(), vec![folder("err3")], None).unwrap();
+    let mut records = 0;
+    for cut in [1, 700, 700, 300, 200, 100, u64::MAX, u64::MAX] {
+        let part = replay_from(&plan(), Some(out.path()), |resume: &ResumeAt| {
+            Ok(Cut(FileSource::open(&files, resume)?, cut))
+        });
+        let part = part.unwrap();
+        records += part.end.records;
+        assert!(lines(&undisturbed).starts_with(&lines(&part)));
+        if cut == u64::MAX {
+            assert_eq!((lines(&part), part.end.digest), (expected("err3"), undisturbed.end.digest));
+        }
+    }
+    assert_eq!(records, undisturbed.end.records, "every record was taken in once");
+}
+
+/// Scenario: a path that is not there. Guarantees: an error that names it.
+#[test]
+fn a_missing_recording_is_said() {
+    let error = replay(&plan(), vec![folder("no-such-fault.jsonl")], None).unwrap_err().to_string();
+    assert!(error.contains("no-such-fault") && error.contains("does not exist"), "{error}");
+}

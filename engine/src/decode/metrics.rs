@@ -2,90 +2,35 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, Float64Array, Float64Builder, Int32Array, Int64Array, ListBuilder, RecordBatch, UInt32Array,
-    UInt64Array, UInt64Builder,
-};
-use arrow::datatypes::{DataType, Field};
-
 use super::cache::{ByteKey, Caches, MetricHead, key_of};
 use super::drops::Drops;
 use super::error::WireFault;
+use super::metric_columns::{HistogramColumns, NumberColumns, SummaryColumns, counts, floats};
 use super::wire::{Fields, Value};
-use crate::batch::{
-    EXPLICIT_SCALE, MetricBatch, MetricKind, Resource, Series, Temporality, histogram_schema, number_schema,
-    pack_negative, summary_schema,
-};
-
-#[derive(Debug, Default)]
-struct NumberColumns {
-    series: Vec<u32>,
-    start: Vec<i64>,
-    at: Vec<i64>,
-    value: Vec<f64>,
-    flags: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct HistogramColumns {
-    series: Vec<u32>,
-    start: Vec<i64>,
-    at: Vec<i64>,
-    flags: Vec<u32>,
-    count: Vec<u64>,
-    sum: Vec<f64>,
-    min: Vec<f64>,
-    max: Vec<f64>,
-    bounds: ListBuilder<Float64Builder>,
-    counts: ListBuilder<UInt64Builder>,
-    scale: Vec<i32>,
-    zero: Vec<u64>,
-    positive_offset: Vec<i32>,
-    negative: Vec<i64>,
-}
-
-#[derive(Debug)]
-struct SummaryColumns {
-    series: Vec<u32>,
-    start: Vec<i64>,
-    at: Vec<i64>,
-    flags: Vec<u32>,
-    count: Vec<u64>,
-    sum: Vec<f64>,
-    quantiles: ListBuilder<Float64Builder>,
-    values: ListBuilder<Float64Builder>,
-}
-
-fn floats() -> ListBuilder<Float64Builder> {
-    ListBuilder::new(Float64Builder::new()).with_field(Field::new("item", DataType::Float64, false))
-}
-
-fn counts() -> ListBuilder<UInt64Builder> {
-    ListBuilder::new(UInt64Builder::new()).with_field(Field::new("item", DataType::UInt64, false))
-}
+use crate::batch::{EXPLICIT_SCALE, MetricBatch, MetricKind, Resource, Series, Temporality};
 
 /// One point of any kind, as its fields are read.
 #[derive(Debug, Default)]
-struct Point {
-    start: u64,
-    at: u64,
-    flags: u32,
-    value: Option<f64>,
-    count: u64,
-    sum: f64,
-    min: f64,
-    max: f64,
-    scale: i32,
-    zero: u64,
-    positive_offset: i32,
-    negative_offset: i32,
-    n_negative: usize,
-    bounds: Vec<f64>,
-    values: Vec<f64>,
-    counts: Vec<u64>,
-    positive: Vec<u64>,
-    negative: Vec<u64>,
-    attributes: Vec<u8>,
+pub(super) struct Point {
+    pub(super) start: u64,
+    pub(super) at: u64,
+    pub(super) flags: u32,
+    pub(super) value: Option<f64>,
+    pub(super) count: u64,
+    pub(super) sum: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
+    pub(super) scale: i32,
+    pub(super) zero: u64,
+    pub(super) positive_offset: i32,
+    pub(super) negative_offset: i32,
+    pub(super) n_negative: usize,
+    pub(super) bounds: Vec<f64>,
+    pub(super) values: Vec<f64>,
+    pub(super) counts: Vec<u64>,
+    pub(super) positive: Vec<u64>,
+    pub(super) negative: Vec<u64>,
+    pub(super) attributes: Vec<u8>,
 }
 
 impl Point {
@@ -519,99 +464,4 @@ fn summary_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
         }
     }
     Ok(())
-}
-
-impl NumberColumns {
-    fn push(&mut self, idx: u32, point: &Point) {
-        self.series.push(idx);
-        self.start.push(point.start as i64);
-        self.at.push(point.at as i64);
-        self.value.push(point.value.unwrap_or(f64::NAN));
-        self.flags.push(point.flags);
-    }
-
-    fn finish(self) -> RecordBatch {
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from(self.series)),
-            Arc::new(Int64Array::from(self.start)),
-            Arc::new(Int64Array::from(self.at)),
-            Arc::new(Float64Array::from(self.value)),
-            Arc::new(UInt32Array::from(self.flags)),
-        ];
-        RecordBatch::try_new(number_schema(), columns)
-            .expect("the columns are those of the schema, equally long")
-    }
-}
-
-impl HistogramColumns {
-    fn push(&mut self, idx: u32, point: &Point, explicit: bool) {
-        self.series.push(idx);
-        self.start.push(point.start as i64);
-        self.at.push(point.at as i64);
-        self.flags.push(point.flags);
-        self.count.push(point.count);
-        self.sum.push(point.sum);
-        self.min.push(point.min);
-        self.max.push(point.max);
-        let bounds: &[f64] = if explicit { &point.bounds } else { &[] };
-        bounds.iter().for_each(|&bound| self.bounds.values().append_value(bound));
-        self.bounds.append(true);
-        point.counts.iter().for_each(|&count| self.counts.values().append_value(count));
-        self.counts.append(true);
-        self.scale.push(point.scale);
-        self.zero.push(point.zero);
-        self.positive_offset.push(point.positive_offset);
-        self.negative.push(pack_negative(point.negative_offset, point.n_negative as u32));
-    }
-
-    fn finish(mut self) -> RecordBatch {
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from(self.series)),
-            Arc::new(Int64Array::from(self.start)),
-            Arc::new(Int64Array::from(self.at)),
-            Arc::new(UInt32Array::from(self.flags)),
-            Arc::new(UInt64Array::from(self.count)),
-            Arc::new(Float64Array::from(self.sum)),
-            Arc::new(Float64Array::from(self.min)),
-            Arc::new(Float64Array::from(self.max)),
-            Arc::new(self.bounds.finish()),
-            Arc::new(self.counts.finish()),
-            Arc::new(Int32Array::from(self.scale)),
-            Arc::new(UInt64Array::from(self.zero)),
-            Arc::new(Int32Array::from(self.positive_offset)),
-            Arc::new(Int64Array::from(self.negative)),
-        ];
-        RecordBatch::try_new(histogram_schema(), columns)
-            .expect("the columns are those of the schema, equally long")
-    }
-}
-
-impl SummaryColumns {
-    fn push(&mut self, idx: u32, point: &Point) {
-        self.series.push(idx);
-        self.start.push(point.start as i64);
-        self.at.push(point.at as i64);
-        self.flags.push(point.flags);
-        self.count.push(point.count);
-        self.sum.push(point.sum);
-        point.bounds.iter().for_each(|&quantile| self.quantiles.values().append_value(quantile));
-        self.quantiles.append(true);
-        point.values.iter().for_each(|&value| self.values.values().append_value(value));
-        self.values.append(true);
-    }
-
-    fn finish(mut self) -> RecordBatch {
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from(self.series)),
-            Arc::new(Int64Array::from(self.start)),
-            Arc::new(Int64Array::from(self.at)),
-            Arc::new(UInt32Array::from(self.flags)),
-            Arc::new(UInt64Array::from(self.count)),
-            Arc::new(Float64Array::from(self.sum)),
-            Arc::new(self.quantiles.finish()),
-            Arc::new(self.values.finish()),
-        ];
-        RecordBatch::try_new(summary_schema(), columns)
-            .expect("the columns are those of the schema, equally long")
-    }
 }

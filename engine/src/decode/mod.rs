@@ -12,6 +12,7 @@ mod error;
 mod json;
 mod limits;
 mod logs;
+mod metric_columns;
 mod metrics;
 mod spans;
 mod unpack;

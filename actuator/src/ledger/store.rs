@@ -25,7 +25,8 @@ pub struct Ledger {
     path: PathBuf,
     file: File,
     // Held for as long as the ledger is open.
-    _lock: File,
+    /// Unlocked when dropped, not only closed: a child that is being started holds a copy of it for a moment.
+    lock: File,
     head: String,
     next_seq: u64,
     view: LedgerView,
@@ -55,7 +56,7 @@ impl Ledger {
         let mut view = LedgerView::default();
         chain.entries.iter().for_each(|entry| view.apply(entry));
         let next_seq = chain.entries.len() as u64 + 1;
-        let mut ledger = Self { path, file, _lock: lock, head: chain.head, next_seq, view, failed: false };
+        let mut ledger = Self { path, file, lock, head: chain.head, next_seq, view, failed: false };
         if torn_bytes > 0 {
             ledger.file.set_len(chain.whole_bytes).map_err(at("cut ledger", &ledger.path))?;
             ledger.append(&[Record::Cut { n_bytes: torn_bytes }], now)?;
@@ -97,6 +98,13 @@ impl Ledger {
         let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
         self.failed = written.is_err();
         written.map_err(at("append to ledger", &self.path))
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // closing it would do, but for copies in children
+        self.lock.unlock().ok();
     }
 }
 

@@ -167,6 +167,8 @@ impl Writer {
             tracing::error!(error = %error, "cannot sync the log while closing it");
         }
         drop(commands);
+        // closing it would do, but for copies in children that are being started
+        lock.unlock().ok();
         drop(lock);
         drop(self);
         if let Some(reply) = closing {

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use settings::{Fault, Reader};
+
 use super::freeze;
 use super::plan::{EnginePlan, IntakeKind, KafkaPlan, LimitsPlan, Plan};
-use super::tree::{Fault, Reader};
 use crate::policy::{Author, Mode, Rules, ScopeMatch, ScopeRule};
 
 /// Every setting with its default; the first layer of every configuration.
@@ -16,22 +17,7 @@ pub const DEFAULT_YAML: &str = include_str!("../../default.yaml");
 /// # Errors
 /// All faults at once, sorted by file and line.
 pub fn read_files(files: &[PathBuf], overrides: &[String]) -> Result<Plan, Vec<Fault>> {
-    let (mut texts, mut unreadable) = (Vec::new(), Vec::new());
-    for file in files {
-        let name = file.display().to_string();
-        match std::fs::read_to_string(file) {
-            Ok(text) => texts.push((name, text)),
-            Err(error) => {
-                let text = format!("cannot be read: {error}");
-                unreadable.push(Fault { file: name, line: 0, key: String::new(), text });
-            }
-        }
-    }
-    match read_texts(&texts, overrides) {
-        Ok(plan) if unreadable.is_empty() => Ok(plan),
-        Ok(_) => Err(unreadable),
-        Err(faults) => Err(unreadable.into_iter().chain(faults).collect()),
-    }
+    settings::read_files(files, |texts| read_texts(texts, overrides))
 }
 
 /// The same for texts `(name, content)` that were read already.
@@ -64,22 +50,13 @@ fn check(reader: &mut Reader, revision: String) -> Plan {
     );
     Plan {
         data_dir: PathBuf::from(reader.required("data_dir", "a directory")),
-        api_address: address(reader),
+        api_address: reader.address("api.address", SocketAddr::from(([127, 0, 0, 1], 8081))),
         intake,
         engine: engine(reader),
         kafka: kafka(reader),
         limits: limits(reader),
         rules: rules(reader, revision),
     }
-}
-
-fn address(reader: &mut Reader) -> SocketAddr {
-    let default = SocketAddr::from(([127, 0, 0, 1], 8081));
-    let Some(text) = reader.text("api.address") else { return default };
-    text.parse().unwrap_or_else(|_| {
-        reader.fault("api.address", format!("is {text:?}, must be ip:port, as in {default}"));
-        default
-    })
 }
 
 fn engine(reader: &mut Reader) -> EnginePlan {

@@ -1,8 +1,8 @@
 //! Freeze windows as they are written: weekly in UTC, or from one instant until another.
 
 use contract::Timestamp;
+use settings::Reader;
 
-use super::tree::Reader;
 use crate::policy::FreezeWindow;
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];

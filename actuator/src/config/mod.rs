@@ -6,8 +6,7 @@
 mod check;
 mod freeze;
 mod plan;
-mod tree;
 
 pub use check::{DEFAULT_YAML, read_files, read_texts};
 pub use plan::{EnginePlan, IntakeKind, KafkaPlan, LimitsPlan, Plan};
-pub use tree::Fault;
+pub use settings::Fault;

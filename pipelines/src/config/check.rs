@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use settings::{Fault, Reader};
+
 use super::plan::{
     ApiPlan, CanaryPlan, CheckpointPlan, KafkaPlan, LimitsPlan, LogPlan, Plan, ReceivePlan, SloPlan,
     TimePlan, WireFormat,
 };
-use super::tree::{Fault, Reader};
 
 /// Every setting with its default; the first layer of every configuration.
 pub const DEFAULT_YAML: &str = include_str!("default.yaml");
@@ -16,23 +17,20 @@ pub const DEFAULT_YAML: &str = include_str!("default.yaml");
 /// # Errors
 /// All faults at once, sorted by file and line.
 pub fn read_files(files: &[PathBuf], overrides: &[String]) -> Result<Plan, Vec<Fault>> {
+    settings::read_files(files, |texts| read_texts(texts, overrides))
+}
+
+/// The same for texts `(name, content)` that were read already.
+///
+/// # Errors
+/// All faults at once, sorted by file and line.
+pub fn read_texts(texts: &[(String, String)], overrides: &[String]) -> Result<Plan, Vec<Fault>> {
     let mut reader = Reader::default();
     reader.add_yaml("default.yaml", DEFAULT_YAML);
-    let mut unreadable = Vec::new();
-    for file in files {
-        let name = file.display().to_string();
-        match std::fs::read_to_string(file) {
-            Ok(text) => reader.add_yaml(&name, &text),
-            Err(error) => {
-                let text = format!("cannot be read: {error}");
-                unreadable.push(Fault { file: name, line: 0, key: String::new(), text });
-            }
-        }
-    }
+    texts.iter().for_each(|(name, text)| reader.add_yaml(name, text));
     overrides.iter().for_each(|given| reader.add_override(given));
     let plan = check(&mut reader);
-    let mut faults = reader.finish();
-    faults.extend(unreadable);
+    let faults = reader.finish();
     if faults.is_empty() { Ok(plan) } else { Err(faults) }
 }
 
@@ -46,11 +44,13 @@ fn check(reader: &mut Reader) -> Plan {
             "is false and kafka.enabled is false: nothing could arrive, set one to true",
         );
     }
+    let api = ApiPlan { address: reader.address("api.address", local(8080)) };
+    own_addresses(reader, &receive, &api);
     Plan {
         data_dir: PathBuf::from(reader.text("data_dir").unwrap_or_else(|| "bellwether-data".to_owned())),
         tenant: tenant(reader),
         receive,
-        api: ApiPlan { address: reader.address("api.address", local(8080)) },
+        api,
         log: log(reader),
         kafka,
         time: time(reader),
@@ -61,6 +61,22 @@ fn check(reader: &mut Reader) -> Plan {
             services: reader.whole("limits.services", 5000, 1..=1_000_000) as usize,
             incidents: reader.whole("limits.incidents", 1000, 1..=100_000) as usize,
         },
+    }
+}
+
+/// Two listeners on one port: the second one would fail at the start, after the log was opened.
+fn own_addresses(reader: &mut Reader, receive: &ReceivePlan, api: &ApiPlan) {
+    let listeners = [
+        ("receive.grpc_address", receive.grpc_address),
+        ("receive.http_address", receive.http_address),
+        ("api.address", api.address),
+    ];
+    let used = if receive.enabled { &listeners[..] } else { &listeners[2..] };
+    for (at, (key, address)) in used.iter().enumerate() {
+        let earlier = used.iter().take(at).find(|(_, other)| other == address && address.port() != 0);
+        if let Some((other, _)) = earlier {
+            reader.fault(key, format!("is {address}, which is {other} already, must be another port"));
+        }
     }
 }
 
@@ -119,11 +135,26 @@ fn topic(reader: &mut Reader, key: &str, default: &str) -> String {
     name
 }
 
+fn brokers(reader: &mut Reader) -> Vec<String> {
+    const KEY: &str = "kafka.brokers";
+    let brokers = reader.list(KEY);
+    if brokers.is_empty() {
+        reader.fault(KEY, "is empty, must name at least one host:port");
+    }
+    let fine = |broker: &str| {
+        broker.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    for broker in brokers.iter().filter(|broker| !fine(broker)) {
+        reader.fault(KEY, format!("holds {broker:?}, must be a list of host:port, as in 127.0.0.1:9092"));
+    }
+    brokers
+}
+
 fn kafka(reader: &mut Reader) -> Option<KafkaPlan> {
     let enabled = truth(reader, "kafka.enabled", false);
     let formats = [("otlp_proto", WireFormat::Proto), ("otlp_json", WireFormat::Json)];
     let plan = KafkaPlan {
-        brokers: reader.list("kafka.brokers", &["127.0.0.1:9092"]),
+        brokers: brokers(reader),
         group: reader.text("kafka.group").unwrap_or_else(|| "bellwether".to_owned()),
         instance: reader.text("kafka.instance").unwrap_or_default(),
         topic_metrics: topic(reader, "kafka.topics_metrics", "otlp_metrics"),

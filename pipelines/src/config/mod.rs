@@ -5,11 +5,10 @@
 
 mod check;
 mod plan;
-mod tree;
 
-pub use check::{DEFAULT_YAML, read_files};
+pub use check::{DEFAULT_YAML, read_files, read_texts};
 pub use plan::{
     ApiPlan, CanaryPlan, CheckpointPlan, KafkaPlan, LimitsPlan, LogPlan, Plan, ReceivePlan, SloPlan,
     TimePlan, WireFormat,
 };
-pub use tree::{Fault, Reader};
+pub use settings::Fault;

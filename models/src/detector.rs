@@ -41,6 +41,8 @@ impl RawScore {
 pub struct Probability(f64);
 
 impl Probability {
+    pub(crate) const ZERO: Self = Self(0.0);
+
     /// A probability, unless the number lies outside `[0, 1]`.
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod evaluate;
 pub mod event;
+pub mod explain;
 pub mod features;
 pub mod incident;
 pub mod risk;

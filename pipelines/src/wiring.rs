@@ -2,7 +2,7 @@
 //!
 //! [`Judge`] is the product as one operator: batches in, risk events out, state between two batches.
 
-use contract::{Origin, Outcome};
+use contract::{Origin, Outcome, RiskEvent};
 use engine::batch::{Batch, Payload};
 use engine::error::EngineError;
 use engine::operator::{Operator, Output, Progress, StateBlob};
@@ -20,7 +20,7 @@ use crate::scoring::{Scoring, ScoringCounts, ScoringParams, VerdictBoard};
 use crate::topology::CallGraph;
 
 /// Version of the layout of [`Judge`]'s state.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 const NAME: &str = "judge";
 
 /// What the operator counts besides its output.
@@ -28,8 +28,14 @@ const NAME: &str = "judge";
 pub struct JudgeCounts {
     /// Changes and outcomes that could not be read.
     pub messages_unreadable: u64,
-    /// Risk events said.
-    pub risk_events: u64,
+    /// Risk events said, by status (opened, updated, resolved) and in it by level (monitor, alert, act).
+    pub risk_events: [[u64; 3]; 3],
+}
+
+impl JudgeCounts {
+    fn note(&mut self, event: &RiskEvent) {
+        self.risk_events[event.status as usize][event.assessment.level as usize] += 1;
+    }
 }
 
 /// Everything that the judging side can tell about itself, for `/metrics`.
@@ -124,6 +130,10 @@ impl Judge {
             log_clock: progress.log_clock,
             standings: self.scoring.standings(),
         });
+        self.publish_report();
+    }
+
+    fn publish_report(&self) {
         self.report.send_replace(JudgeReport {
             judge: self.counts,
             features: self.features.counts().iter().map(|(what, n)| (what.name(), n)).collect(),
@@ -176,8 +186,12 @@ impl Operator for Judge {
             key.suspect.as_ref().map(|suspect| announced.change_of(&key.service, suspect))
         };
         for notice in self.incidents.on_statements(statements, &self.graph, rows.upto, change_of) {
-            self.counts.risk_events += 1;
-            out.messages.push(event::message(event::build(&notice, self.origin)));
+            let suspect = notice.incident.key.suspect.as_ref();
+            let capsule =
+                suspect.and_then(|suspect| self.scoring.capsule(&notice.incident.key.service, suspect));
+            let event = event::build(&notice, self.origin, capsule);
+            self.counts.note(&event);
+            out.messages.push(event::message(event));
         }
         self.publish_views(progress);
         Ok(())
@@ -213,6 +227,7 @@ impl Operator for Judge {
         self.scoring.load(&scoring).map_err(|e| damaged(e.to_string()))?;
         self.incidents.load(&incidents).map_err(|e| damaged(e.to_string()))?;
         (self.graph, self.announced, self.counts) = (graph, announced, counts);
+        self.publish_report();
         Ok(())
     }
 }

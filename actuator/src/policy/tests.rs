@@ -88,6 +88,7 @@ fn event(now: Timestamp, edit: impl FnOnce(&mut RiskEvent)) -> RiskEvent {
             reversible: true,
         }],
         rule: Rule { name: "r".into(), version: 1 },
+        capsule: None,
         evidence_digest: String::new(),
         explanation: String::new(),
     };

@@ -209,6 +209,7 @@ pub fn event_with(edit: impl FnOnce(&mut RiskEvent)) -> RiskEvent {
             reversible: true,
         }],
         rule: Rule { name: "canary_test".into(), version: 1 },
+        capsule: None,
         evidence_digest: String::new(),
         explanation: "15 % of the requests to cart 1.1.0 fail, 0.5 % on 1.0.0.".into(),
     };

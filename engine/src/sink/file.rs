@@ -15,6 +15,30 @@ use crate::sink::{Sink, once};
 /// The newest so many bytes that a flush has not written yet are the bound of memory; above it, it is written at once.
 const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
 
+/// Reads the whole messages of a file that another process may be writing; a torn end is passed over.
+///
+/// # Errors
+/// [`EngineError::File`] when the disk refuses, [`EngineError::Damaged`] for a frame that holds no message.
+pub fn read_messages(path: &Path) -> Result<Vec<Message>, EngineError> {
+    let journal = FileJournal::open_to_read(path)?;
+    scan(&journal).map(|(found, _)| found.into_iter().map(|(_, message)| message).collect())
+}
+
+/// Every whole message with its place, and the end of the last one.
+fn scan(journal: &dyn Journal) -> Result<(Vec<(u64, Message)>, u64), EngineError> {
+    let (mut end, mut found) = (0, Vec::new());
+    while let Some((body, next)) = read_frame(journal, end)? {
+        let message = decode(&body).map_err(|error| EngineError::Damaged {
+            what: "stored message",
+            place: format!("byte {end}"),
+            why: error.to_string(),
+        })?;
+        found.push((end, message));
+        end = next;
+    }
+    Ok((found, end))
+}
+
 /// Writes messages to a file.
 ///
 /// # Invariants
@@ -44,22 +68,13 @@ impl FileSink {
     /// What the journal says, and [`EngineError::Damaged`] for a frame that holds no message.
     pub fn over(journal: Arc<dyn Journal>) -> Result<(Self, EventStore), EngineError> {
         let store = EventStore::new(Arc::clone(&journal));
-        let (mut end, mut found) = (0, Vec::new());
-        while let Some((body, next)) = read_frame(&*journal, end)? {
-            let message = decode(&body).map_err(|error| EngineError::Damaged {
-                what: "stored message",
-                place: format!("byte {end}"),
-                why: error.to_string(),
-            })?;
-            found.push((end, id_of(&message)));
-            end = next;
-        }
+        let (found, end) = scan(&*journal)?;
         if journal.len()? > end {
             tracing::warn!(bytes = journal.len()? - end, "cut a torn end off the stored messages");
             journal.cut(end)?;
         }
         journal.sync()?;
-        store.add(found);
+        store.add(found.iter().map(|(place, message)| (*place, id_of(message))));
         let sink = Self { journal, store: store.clone(), end, unwritten: Vec::new(), unsynced: Vec::new() };
         Ok((sink, store))
     }

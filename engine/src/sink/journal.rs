@@ -76,6 +76,15 @@ impl FileJournal {
         Ok(Self { file, path: path.to_owned() })
     }
 
+    /// Opens a file that must exist, to read it only.
+    ///
+    /// # Errors
+    /// [`EngineError::File`] when it is not there or the disk refuses.
+    pub fn open_to_read(path: &Path) -> Result<Self, EngineError> {
+        let fault = |source| EngineError::File { action: "open", path: path.to_owned(), source };
+        Ok(Self { file: File::open(path).map_err(fault)?, path: path.to_owned() })
+    }
+
     fn fault(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> EngineError + '_ {
         move |source| EngineError::File { action, path: self.path.clone(), source }
     }

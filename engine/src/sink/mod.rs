@@ -14,7 +14,7 @@ mod tee;
 
 pub use dead_letter::{DeadLetter, DeadLetterFile, DeadLetters, NoDeadLetters};
 pub use events::{EventStore, Stored};
-pub use file::FileSink;
+pub use file::{FileSink, read_messages};
 pub use journal::{FileJournal, Journal};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaDeadLetters, KafkaSink, KafkaSinkConfig, create_topics};

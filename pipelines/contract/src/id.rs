@@ -33,6 +33,17 @@ pub fn evidence_digest(canonical_json: &str) -> String {
     format!("sha256:{}", hex_of(&[canonical_json], 32))
 }
 
+/// `sha256:` and the plain digest of bytes, as `sha256sum` prints it.
+///
+/// ```
+/// assert!(contract::bytes_digest(b"").starts_with("sha256:e3b0c442"));
+/// ```
+#[must_use]
+pub fn bytes_digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    format!("sha256:{}", digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
 fn hex_of(parts: &[&str], n_bytes: usize) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

@@ -5,6 +5,7 @@
 //! readable for ever (`testdata/contract`). What this crate deliberately does not do: judge, transport, or keep
 //! anything.
 
+mod capsule;
 mod change;
 mod cloud_event;
 mod error;
@@ -16,10 +17,11 @@ mod scope;
 mod timestamp;
 mod verdict;
 
+pub use capsule::Capsule;
 pub use change::{Change, ChangeKind};
 pub use cloud_event::{CloudEvent, SPEC_VERSION};
 pub use error::ContractError;
-pub use id::{content_id, evidence_digest, incident_id, revision_id};
+pub use id::{bytes_digest, content_id, evidence_digest, incident_id, revision_id};
 pub use number::rounded;
 pub use outcome::{OUTCOME_SCHEMA_VERSION, OUTCOME_TYPE, Outcome, OutcomeStatus};
 pub use risk_event::{

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, CloudEvent, ContractError, SPEC_VERSION, Scope, Timestamp, id};
+use crate::{Capsule, Change, CloudEvent, ContractError, SPEC_VERSION, Scope, Timestamp, id};
 
 /// Version of [`RiskEvent`] on the wire.
 pub const RISK_SCHEMA_VERSION: &str = "1";
@@ -193,7 +193,7 @@ pub struct Recommendation {
 }
 
 /// The rule that opened the incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rule {
     /// Its name: `canary_test`, `silence`, `before_after`, `slo`, `baseline`.
@@ -238,7 +238,10 @@ pub struct RiskEvent {
     pub recommended: Vec<Recommendation>,
     /// The rule that opened the incident.
     pub rule: Rule,
-    /// Digest of evidence, counter-evidence, scope and window.
+    /// What the judgement can be made again from; absent where nothing stands any more, and in events of before it existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capsule: Option<Capsule>,
+    /// Digest of scope, window, change, evidence, counter-evidence and capsule.
     pub evidence_digest: String,
     /// All of it in words.
     pub explanation: String,
@@ -259,7 +262,10 @@ impl RiskEvent {
     #[must_use]
     pub fn digest(&self) -> String {
         let part = (&self.scope, &self.window, &self.change, &self.evidence, &self.counter_evidence);
-        let text = serde_json::to_string(&part).expect("strings, numbers and lists always serialise");
+        let mut text = serde_json::to_string(&part).expect("strings, numbers and lists always serialise");
+        if let Some(capsule) = &self.capsule {
+            text += &serde_json::to_string(capsule).expect("strings, numbers and lists always serialise");
+        }
         id::evidence_digest(&text)
     }
 

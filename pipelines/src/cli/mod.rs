@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod evaluate;
+mod explain;
 mod replay;
 mod run;
 
@@ -52,6 +53,7 @@ const EXAMPLES: &str = "Examples:
   bellwether demo                                  the whole loop on this machine, in about two minutes
   bellwether run --data-dir /var/lib/bellwether    the engine: OTLP on 4317 and 4318, API on 8080
   bellwether replay testdata/canaryrec/err15       a recorded rollout through the very same engine
+  bellwether explain ID --data-dir DIR             why: seen, expected, ruled out, by which rule
   bellwether check bellwether.yaml                 all faults of a configuration at once";
 
 #[derive(Debug, Subcommand)]
@@ -69,6 +71,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Labelled recordings through the very same engine; figures out
     Evaluate(evaluate::EvaluateArgs),
+    /// One event or incident in words: what was seen, expected, ruled out, by which rule; made again from the event alone
+    Explain(explain::ExplainArgs),
     /// Configuration files: all faults at once, each with file, line, key and what is allowed
     Check(check::CheckArgs),
 }
@@ -120,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Demo { args } => demo::main(&args),
         Command::Replay(args) => replay::main(&args),
         Command::Evaluate(args) => evaluate::main(&args),
+        Command::Explain(args) => explain::main(&args),
         Command::Check(args) => check::main(&args),
     };
     exit.into()

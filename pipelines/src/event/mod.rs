@@ -4,8 +4,8 @@
 //! not hold. What it does not do: weigh (`risk`) or send (`wiring`).
 
 use contract::{
-    Cause, CloudEvent, Evidence, Origin, RISK_SCHEMA_VERSION, RemedyKind, RiskEvent, RiskStatus, Rule,
-    Timestamp, Window, rounded,
+    Capsule, Cause, CloudEvent, Evidence, Origin, RISK_SCHEMA_VERSION, RemedyKind, RiskEvent, RiskStatus,
+    Rule, Timestamp, Window, rounded,
 };
 use engine::operator::Message;
 
@@ -22,9 +22,9 @@ pub fn incident_id(incident: &Incident) -> String {
     contract::incident_id(&incident.key.scope(), at, incident.first_rule.as_str())
 }
 
-/// The event of a notice.
+/// The event of a notice; `capsule` is what its judgement can be made again from.
 #[must_use]
-pub fn build(notice: &Notice, origin: Origin) -> RiskEvent {
+pub fn build(notice: &Notice, origin: Origin, capsule: Option<Capsule>) -> RiskEvent {
     let incident = &notice.incident;
     let (evidence, counter_evidence) = evidence_of(incident);
     let scope = incident.key.scope();
@@ -52,6 +52,7 @@ pub fn build(notice: &Notice, origin: Origin) -> RiskEvent {
             risk::recommend(incident)
         },
         rule: Rule { name: incident.first_rule.as_str().to_owned(), version: incident.first_rule.version() },
+        capsule,
         evidence_digest: String::new(),
         explanation: String::new(),
         scope,

@@ -7,6 +7,7 @@ use engine::record::{NANOS_PER_SEC, UnixNanos};
 use models::sequential::{CanaryTest, CanaryValidParams, Mode, PodCounts, PodIdx, Reading, Tick};
 use serde::{Deserialize, Serialize};
 
+use super::capsule::Tape;
 use super::cells::{Cadence, ServiceTick};
 use super::finding::Suspect;
 use super::roster::{PodRecord, Roster};
@@ -54,6 +55,8 @@ pub(crate) struct Contest {
     pub(crate) control_since_canary: u64,
     /// End of the last tick seen.
     pub(crate) last_tick_at: UnixNanos,
+    /// What went into the test last.
+    pub(crate) tape: Tape,
 }
 
 impl Contest {
@@ -65,6 +68,7 @@ impl Contest {
             peak_ln_e: f64::NEG_INFINITY,
             control_since_canary: 0,
             last_tick_at: at,
+            tape: Tape::default(),
         }
     }
 
@@ -212,6 +216,7 @@ impl Contest {
         let tick = Tick { at: tick.end_at, span_secs, control: &control, canary: &canary };
         if suspect.is_some() {
             self.count_silence(&control, &canary);
+            self.tape.note(&self.test, &tick);
             let reading = self.test.observe(&tick);
             self.peak_ln_e = self.peak_ln_e.max(reading.ln_e);
             self.reading = Some(reading);

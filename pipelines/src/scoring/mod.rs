@@ -3,6 +3,7 @@
 //! Routes rows to the models and words what they say; score before learn; state per service, bounded. What it does
 //! not do: group findings (`incident`) or weigh them (`risk`).
 
+mod capsule;
 mod cells;
 mod contest;
 mod cost;
@@ -16,6 +17,7 @@ mod standing;
 mod wording;
 mod yardstick;
 
+pub use capsule::{Rerun, rerun};
 pub use finding::{Finding, RuleName, Statement, Suspect};
 pub use service::{Scoring, ScoringCounts, ScoringParams};
 pub use standing::{Standing, VerdictBoard};

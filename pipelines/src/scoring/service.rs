@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use contract::Capsule;
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use models::sequential::CanaryValidParams;
 use serde::{Deserialize, Serialize};
 
+use super::capsule::Tape;
 use super::cells::{Cadence, CellBuffer, ServiceTick};
 use super::contest::{Contest, Fresh, Turn};
 use super::cost::CostWatch;
@@ -112,6 +114,15 @@ impl Scoring {
             Some((key.clone(), Arc::new(Standing { service: key.clone(), canary, stable, at, verdict })))
         };
         self.services.iter().filter_map(standing).collect()
+    }
+
+    /// What the present judgement of this suspect can be made again from.
+    #[must_use]
+    pub fn capsule(&self, key: &ServiceKey, suspect: &Suspect) -> Option<Capsule> {
+        let state = self.services.get(key)?;
+        let compared = state.contest.suspect().filter(|compared| *compared == suspect)?;
+        let judged = state.judged(compared, &self.nodes);
+        Some(state.contest.tape.capsule(&state.contest.test, &judged, self.params.canary.values()))
     }
 
     /// State for the checkpoint.
@@ -277,6 +288,7 @@ impl ServiceState {
         let cadence = self.cells.cadence();
         let fresh = || Fresh { params: params.canary, cadence };
         for turn in self.contest.on_roster(&self.roster, (upto, self.stands), fresh) {
+            self.contest.tape = Tape::default();
             match turn {
                 Turn::Started(suspect) => {
                     self.cost.reset();

@@ -16,15 +16,19 @@ const OPEN_INCIDENTS: MetricSpec = MetricSpec {
 /// Counts of features that are not drops.
 const FINE: [&str; 3] = ["spans_taken", "lines_taken", "points_taken"];
 
+/// As [`crate::wiring::JudgeCounts::risk_events`] is ordered.
+const STATUSES: [&str; 3] = ["opened", "updated", "resolved"];
+const LEVELS: [&str; 3] = ["monitor", "alert", "act"];
+
 /// Adds what the reports count up since the one before.
 #[derive(Debug, Default)]
 pub(crate) struct JudgeMetrics {
     last: Option<BTreeMap<(&'static str, &'static str), u64>>,
-    events: u64,
+    events: Option<[[u64; 3]; 3]>,
 }
 
 impl JudgeMetrics {
-    /// Takes in a report. The first one is the base: the state may be older than the process.
+    /// Takes in a report of a lane that is restored. The first one is the base: the state may be older than the process.
     pub(crate) fn take(&mut self, report: &JudgeReport, telemetry: &Telemetry) {
         let now = counts(report);
         let base = self.last.get_or_insert_with(|| now.clone());
@@ -36,12 +40,12 @@ impl JudgeMetrics {
         }
         self.last = Some(now);
         telemetry.gauge(OPEN_INCIDENTS, &[]).set_count(report.open_incidents as u64);
-        if report.judge.risk_events > self.events {
-            telemetry
-                .counter(Metric::RiskEvents, &["any", "any"])
-                .add(report.judge.risk_events - self.events);
+        let before = self.events.replace(report.judge.risk_events).unwrap_or(report.judge.risk_events);
+        for (status, (now, before)) in STATUSES.iter().zip(report.judge.risk_events.iter().zip(before)) {
+            for (level, (now, before)) in LEVELS.iter().zip(now.iter().zip(before)) {
+                telemetry.counter(Metric::RiskEvents, &[status, level]).add(now.saturating_sub(before));
+            }
         }
-        self.events = report.judge.risk_events;
     }
 }
 

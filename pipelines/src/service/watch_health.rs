@@ -36,7 +36,9 @@ pub(crate) async fn watch_health<W: Fn(&LaneStatus) -> u64>(
     let lag = telemetry.gauge(Metric::WatermarkLag, &["all"]);
     loop {
         let status = *lane.borrow();
-        metrics.take(&report.borrow(), &telemetry);
+        if status.restored {
+            metrics.take(&report.borrow(), &telemetry);
+        }
         if let (Some(log_clock), Some(watermark)) = (status.log_clock, status.watermark) {
             lag.set((log_clock - watermark) as f64 / 1e9);
         }

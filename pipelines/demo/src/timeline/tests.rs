@@ -43,6 +43,7 @@ fn event(service: &str, revision: u32, level: Level) -> CloudEvent<RiskEvent> {
         forecast: None,
         recommended,
         rule: Rule { name: "canary_test".to_owned(), version: 1 },
+        capsule: None,
         evidence_digest: String::new(),
         explanation: String::new(),
     }

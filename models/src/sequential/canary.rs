@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::canary_params::CanaryValidParams;
 use super::dispersion::{Blocks, Cell};
 use super::grid::ln_weighted;
-use super::pods::{PodSlots, Row, row};
+use super::pods::{Arm, PodSlots, Row, row};
 use super::restarts::due;
 use super::sick::{SickWatch, WATCHED};
 use super::signal::{Context, Signal};
@@ -101,20 +101,35 @@ impl CanaryTest {
         }
     }
 
-    /// The same test with what earlier deploys showed about warm-up. Call it before the first tick.
+    /// The same test with what earlier deploys showed about warm-up. Call it before the first tick after
+    /// the release.
     #[must_use]
     pub fn with_curve(mut self, curve: WarmupCurve) -> Self {
         self.curve = curve;
         self
     }
 
-    /// The same test, with the history of the controls that it has, for a release that begins at `at`.
+    /// A test with the same settings that knows nothing, neither of controls nor of a release, for one at `at`.
+    #[must_use]
+    pub fn anew(&self, at: i64) -> Self {
+        Self::new(&self.params, self.mode, at)
+    }
+
+    /// The same test for a release that begins at `at`: what it knows of the controls stays, evidence starts anew.
     #[must_use]
     pub fn released(mut self, at: i64) -> Self {
         self.release_at = at;
         self.spoke_at = at;
         self.due_requests = 0.0;
         self.canary = PodSlots::new(self.params.values().max_canary_pods);
+        self.node_clean = false;
+        self.restarts = 0;
+        self.youngest_secs = f64::MAX;
+        self.decision = Decision::Continue;
+        self.reading = Reading::empty();
+        self.window.iter_mut().for_each(|row| row.canary = Arm::default());
+        let excluded_odds = self.params.values().excluded_odds;
+        self.signals.iter_mut().for_each(|signal| signal.released(excluded_odds));
         self
     }
 

@@ -29,4 +29,4 @@ pub use canary_params::{BeforeAfterParams, BeforeAfterValidParams, CanaryParams,
 pub use counts::{Mode, N_SIGNALS, PodCounts, PodIdx, Tick};
 pub use reading::{Decision, Reading, Reason, SignalReading, SilenceReading};
 pub use silence::CanaryPresence;
-pub use warmup::{WarmupCurve, WarmupRecord};
+pub use warmup::{WarmupCurve, WarmupHistory, WarmupRecord};

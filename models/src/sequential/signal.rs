@@ -72,6 +72,17 @@ impl Signal {
         }
     }
 
+    /// Starts the evidence anew; dispersion and rates of the controls become history.
+    pub(crate) fn released(&mut self, excluded_odds: f64) {
+        self.before.n += self.control.n;
+        self.before.a += self.control.a;
+        (self.control, self.canary) = (Cell::default(), Cell::default());
+        self.placebo = Placebo::default();
+        self.stop = StopProcess::default();
+        self.without = Vec::new();
+        self.pass = PassProcess::new(excluded_odds);
+    }
+
     /// Takes the controls of a tick into the dispersion.
     pub(crate) fn disperse(&mut self, control: &Arm) {
         let nth = self.nth;

@@ -2,8 +2,8 @@
 //!
 //! A handful of runs per world. They find a broken test, not a change of a tenth of a percent.
 
-use super::{Harm, Noise, Outcome, Weights, World, trial};
-use crate::sequential::CanaryParams;
+use super::{Harm, Noise, Outcome, RELEASE_AT, Simulator, Weights, World, trial};
+use crate::sequential::{CanaryParams, CanaryTest, Mode, Tick};
 
 fn runs(world: World, seeds: std::ops::Range<u64>, secs: f64) -> Vec<Outcome> {
     let params = CanaryParams::default().check().unwrap();
@@ -128,4 +128,29 @@ fn few_pods_with_few_errors_do_not_blind_the_test() {
         let within = |secs| seen.iter().filter(|run| run.certain_secs.is_some_and(|at| at <= secs)).count();
         assert!(within(half) > 20 && within(most) >= 37, "{world:?}: {} {}", within(half), within(most));
     }
+}
+
+/// Scenario: a harmful canary is undone, and an honest one follows beside the same control pods.
+/// Guarantees: nothing of the first one's evidence is held against the second.
+#[test]
+fn guilt_ends_with_its_release() {
+    let params = CanaryParams::default().check().unwrap();
+    let harm = Harm { error_rate: 0.3, ..Harm::NONE };
+    let mut test = CanaryTest::new(&params, Mode::Events, RELEASE_AT);
+    for tick in Simulator::new(World { harm, ..World::honest(Noise::Iid) }, 1).take(720) {
+        if tick.at <= RELEASE_AT {
+            test.history(&tick.as_tick());
+        } else {
+            test.observe(&tick.as_tick());
+        }
+    }
+    assert!(test.reading().ln_e > 100.0);
+    let hour = 3_600_000_000_000;
+    let mut next = test.released(RELEASE_AT + hour);
+    assert_eq!(next.reading().ln_e, 0.0);
+    for tick in Simulator::new(World::honest(Noise::Iid), 2).skip(600).take(300) {
+        next.observe(&Tick { at: tick.at + hour, ..tick.as_tick() });
+    }
+    let reading = next.reading();
+    assert!(reading.ln_e < 3.0 && reading.signals[0].canary_requests < 10_000, "{reading:?}");
 }

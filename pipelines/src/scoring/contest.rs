@@ -4,24 +4,28 @@
 //! served alone for long enough (promoted), or until a still newer arm takes its place.
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::sequential::{CanaryTest, CanaryValidParams, Mode, PodCounts, PodIdx, Reading, Tick};
+use models::sequential::{
+    CanaryTest, CanaryValidParams, Mode, PodCounts, PodIdx, Reading, Tick, WarmupHistory, WarmupRecord,
+};
 use serde::{Deserialize, Serialize};
 
 use super::capsule::Tape;
 use super::cells::{Cadence, ServiceTick};
 use super::finding::Suspect;
-use super::roster::{PodRecord, Roster};
+use super::roster::Roster;
 use super::yardstick::Yardstick;
 use crate::features::Arm;
 
 /// A service must have been watched for so long before its first arm counts as stable.
 const LEARNING: UnixNanos = 15 * NANOS_PER_SEC;
-/// An arm without requests for so long is gone.
+/// An arm without requests for so long (or three exports) does not serve any more.
 const GONE: UnixNanos = 15 * NANOS_PER_SEC;
 /// A pod that served a request within so long is serving.
 const SERVING: UnixNanos = 5 * NANOS_PER_SEC;
 /// A new arm that served alone for so long is the stable one.
 const PROMOTED: UnixNanos = 60 * NANOS_PER_SEC;
+/// `ln 20`: a deploy with as much evidence against it teaches nothing about warm-up.
+const LN_DOUBTFUL: f64 = 3.0;
 
 /// Where a service stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,19 +61,34 @@ pub(crate) struct Contest {
     pub(crate) last_tick_at: UnixNanos,
     /// What went into the test last.
     pub(crate) tape: Tape,
+    /// What young pods of good deploys showed.
+    warmup: WarmupHistory,
+    /// The same of the present deploy, which is not known to be good yet.
+    deploy: WarmupRecord,
+    /// While comparing: the test for the time when the new arm is the stable one; it learns while that arm serves alone.
+    heir: Option<Box<CanaryTest>>,
 }
 
 impl Contest {
     pub(crate) fn new(params: &CanaryValidParams, cadence: Cadence, at: UnixNanos) -> Self {
         Self {
             phase: Phase::Learning(at),
-            test: CanaryTest::new(params, mode_of(cadence), at),
+            test: fresh_test(params, cadence, at),
             reading: None,
             peak_ln_e: f64::NEG_INFINITY,
             control_since_canary: 0,
             last_tick_at: at,
             tape: Tape::default(),
+            warmup: WarmupHistory::default(),
+            deploy: WarmupRecord::default(),
+            heir: None,
         }
+    }
+
+    /// The same service at another cadence: counts cannot be carried over, who is who and how pods warm up can.
+    pub(crate) fn at_cadence(&self, params: &CanaryValidParams, cadence: Cadence, at: UnixNanos) -> Self {
+        let (phase, warmup) = (self.phase.clone(), self.warmup.clone());
+        Self { phase, warmup, ..Self::new(params, cadence, at) }
     }
 
     /// The suspect, while there is one.
@@ -94,16 +113,12 @@ impl Contest {
         &mut self,
         roster: &Roster,
         (now, is_suspected): (UnixNanos, bool),
-        fresh: impl Fn() -> Fresh,
+        fresh: impl Fn() -> CanaryTest,
     ) -> Vec<Turn> {
         match self.phase.clone() {
             Phase::Learning(since) => self.learn(roster, since, now),
             Phase::Stable(stable) => self.look_for_newcomer(roster, stable, now),
-            Phase::Comparing(suspect) => {
-                // what is suspected is not promoted by surviving: it stays suspected until it is gone
-                let promoted_after = if is_suspected { UnixNanos::MAX } else { PROMOTED };
-                self.look_for_end(roster, suspect, (now, promoted_after), fresh)
-            }
+            Phase::Comparing(suspect) => self.look_for_end(roster, suspect, (now, is_suspected), fresh),
         }
     }
 
@@ -127,65 +142,72 @@ impl Contest {
     fn look_for_newcomer(&mut self, roster: &Roster, stable: Arm, now: UnixNanos) -> Vec<Turn> {
         let Some((arm, first_at)) = newcomer(roster, &stable, now) else { return Vec::new() };
         let suspect = Suspect { arm, stable, first_at };
-        self.test = self.test.clone().released(first_at);
+        self.compare(&suspect);
+        vec![Turn::Started(suspect)]
+    }
+
+    /// Starts to compare: the test knows the control's past and how young pods behave, and nothing of the suspect.
+    fn compare(&mut self, suspect: &Suspect) {
+        self.test = self.test.clone().released(suspect.first_at).with_curve(self.warmup.curve());
         self.reading = None;
         self.peak_ln_e = f64::NEG_INFINITY;
         self.control_since_canary = 0;
+        self.deploy = WarmupRecord::default();
+        self.heir = None;
         self.phase = Phase::Comparing(suspect.clone());
-        vec![Turn::Started(suspect)]
+    }
+
+    /// The new arm becomes the stable one, with what was learned of it.
+    fn promote(&mut self, is_suspected: bool, fresh: impl Fn() -> CanaryTest) {
+        let deploy = std::mem::take(&mut self.deploy);
+        if !is_suspected && self.peak_ln_e < LN_DOUBTFUL {
+            self.warmup.keep(deploy);
+        }
+        self.test = self.heir.take().map_or_else(fresh, |heir| *heir);
     }
 
     fn look_for_end(
         &mut self,
         roster: &Roster,
         suspect: Suspect,
-        (now, promoted_after): (UnixNanos, UnixNanos),
-        fresh: impl Fn() -> Fresh,
+        (now, is_suspected): (UnixNanos, bool),
+        fresh: impl Fn() -> CanaryTest,
     ) -> Vec<Turn> {
-        let last_of = |arm: &Arm| roster.of_arm(arm).map(|pod| pod.last_at).max().unwrap_or(UnixNanos::MIN);
         let served = |arm: &Arm| roster.last_request_of(arm).unwrap_or(UnixNanos::MIN);
-        let canary_gone = last_of(&suspect.arm).saturating_add(GONE) < now;
-        let stable_serves = served(&suspect.stable).saturating_add(GONE) >= now;
-        if canary_gone && stable_serves {
+        let serves = |arm: &Arm| roster.of_arm(arm).any(|pod| pod.served_lately(GONE, now));
+        if !roster.is_alive(&suspect.arm, now) && serves(&suspect.stable) {
+            self.heir = None;
             self.phase = Phase::Stable(suspect.stable.clone());
             let reason = format!("{} is gone and {} serves", suspect.arm.name(), suspect.stable.name());
             return vec![Turn::Ended(suspect, reason)];
         }
+        // what is suspected is not promoted by surviving: it stays suspected until it is gone
         let alone_since = served(&suspect.stable).max(suspect.first_at);
-        let canary_serves = served(&suspect.arm).saturating_add(GONE) >= now;
-        if canary_serves && alone_since.saturating_add(promoted_after) < now {
+        if !is_suspected && serves(&suspect.arm) && alone_since.saturating_add(PROMOTED) < now {
+            self.promote(is_suspected, fresh);
             self.phase = Phase::Stable(suspect.arm.clone());
-            let Fresh { params, cadence } = fresh();
-            self.test = CanaryTest::new(&params, mode_of(cadence), now);
             let reason =
                 format!("{} has served alone for {} s", suspect.arm.name(), PROMOTED / NANOS_PER_SEC);
             return vec![Turn::Ended(suspect, reason)];
         }
-        match newcomer(roster, &suspect.stable, now)
-            .filter(|(arm, at)| *arm != suspect.arm && *at > suspect.first_at)
-        {
-            Some((arm, first_at)) => {
-                let reason = format!("{} was followed by {}", suspect.arm.name(), arm.name());
-                // a newer arm is compared with whoever serves now
-                let serving = |arm: &Arm| {
-                    let lately = |pod: &&PodRecord| {
-                        pod.last_request_at.is_some_and(|at| at.saturating_add(SERVING) >= now)
-                    };
-                    roster.of_arm(arm).filter(lately).count()
-                };
-                let promoted = serving(&suspect.arm) > serving(&suspect.stable);
-                let stable = if promoted { suspect.arm.clone() } else { suspect.stable.clone() };
-                let next = Suspect { arm, stable, first_at };
-                let Fresh { params, cadence } = fresh();
-                self.test = CanaryTest::new(&params, mode_of(cadence), first_at);
-                self.reading = None;
-                self.peak_ln_e = f64::NEG_INFINITY;
-                self.control_since_canary = 0;
-                self.phase = Phase::Comparing(next.clone());
-                vec![Turn::Ended(suspect, reason), Turn::Started(next)]
-            }
-            None => Vec::new(),
-        }
+        let newcomer = newcomer(roster, &suspect.stable, now);
+        let Some((arm, first_at)) =
+            newcomer.filter(|(arm, at)| *arm != suspect.arm && *at > suspect.first_at)
+        else {
+            return Vec::new();
+        };
+        let reason = format!("{} was followed by {}", suspect.arm.name(), arm.name());
+        // a newer arm is compared with whoever serves now
+        let serving = |arm: &Arm| roster.of_arm(arm).filter(|pod| pod.served_lately(SERVING, now)).count();
+        let stable = if serving(&suspect.arm) > serving(&suspect.stable) {
+            self.promote(is_suspected, fresh);
+            suspect.arm.clone()
+        } else {
+            suspect.stable.clone()
+        };
+        let next = Suspect { arm, stable, first_at };
+        self.compare(&next);
+        vec![Turn::Ended(suspect, reason), Turn::Started(next)]
     }
 
     /// Feeds a tick to the test.
@@ -220,8 +242,20 @@ impl Contest {
             let reading = self.test.observe(&tick);
             self.peak_ln_e = self.peak_ln_e.max(reading.ln_e);
             self.reading = Some(reading);
+            self.learn_from(&tick);
         } else {
             self.test.history(&tick);
+        }
+    }
+
+    /// Beside the control the new arm shows how its pods warm up; alone it is the control of the next comparison.
+    fn learn_from(&mut self, tick: &Tick<'_>) {
+        let requests = |pods: &[PodCounts]| pods.iter().map(|pod| pod.requests).sum::<u64>();
+        if requests(tick.control) > 0 {
+            self.deploy.add(tick);
+        } else if requests(tick.canary) > 0 {
+            let heir = self.heir.get_or_insert_with(|| Box::new(self.test.anew(tick.at)));
+            heir.history(&Tick { control: tick.canary, canary: &[], ..*tick });
         }
     }
 
@@ -234,19 +268,15 @@ impl Contest {
     }
 }
 
-/// What a fresh test is made of.
-pub(crate) struct Fresh {
-    pub(crate) params: CanaryValidParams,
-    pub(crate) cadence: Cadence,
-}
-
-fn mode_of(cadence: Cadence) -> Mode {
-    match cadence {
+/// A test without history.
+pub(crate) fn fresh_test(params: &CanaryValidParams, cadence: Cadence, at: UnixNanos) -> CanaryTest {
+    let mode = match cadence {
         Cadence::Seconds => Mode::Events,
         Cadence::Exports(length) => {
             Mode::Metrics { export_interval_secs: length as f64 / NANOS_PER_SEC as f64 }
         }
-    }
+    };
+    CanaryTest::new(params, mode, at)
 }
 
 fn arms_of(roster: &Roster) -> Vec<&Arm> {
@@ -258,7 +288,6 @@ fn arms_of(roster: &Roster) -> Vec<&Arm> {
 
 /// The newest arm that is alive and not the stable one.
 fn newcomer(roster: &Roster, stable: &Arm, now: UnixNanos) -> Option<(Arm, UnixNanos)> {
-    let alive = |arm: &&Arm| roster.of_arm(arm).any(|pod| pod.last_at.saturating_add(2 * GONE) >= now);
-    let arms = arms_of(roster).into_iter().filter(|arm| *arm != stable).filter(alive);
+    let arms = arms_of(roster).into_iter().filter(|arm| *arm != stable && roster.is_alive(arm, now));
     arms.filter_map(|arm| roster.first_of(arm).map(|at| (at, arm.clone()))).max().map(|(at, arm)| (arm, at))
 }

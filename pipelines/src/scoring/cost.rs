@@ -142,6 +142,7 @@ mod tests {
             last_at: 0,
             last_request_at: None,
             restarts: 0.0,
+            export_interval: 0,
         }
     }
 

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::features::{Arm, PresenceRow, ResourceRow, ResourceSignal, Subject};
 
+/// A pod is gone after so many export intervals without a sign of life, within the bounds below.
+const GONE_INTERVALS: i64 = 3;
+const GONE_MIN: UnixNanos = 15 * NANOS_PER_SEC;
+const GONE_MAX: UnixNanos = 180 * NANOS_PER_SEC;
 /// A pod that says nothing for so long is forgotten.
 const FORGET: UnixNanos = 300 * NANOS_PER_SEC;
 /// Pods kept per service.
@@ -30,6 +34,21 @@ pub(crate) struct PodRecord {
     pub(crate) last_request_at: Option<UnixNanos>,
     /// Container restarts as reported.
     pub(crate) restarts: f64,
+    /// Learned time between two of its exports; 0 while unknown.
+    pub(crate) export_interval: UnixNanos,
+}
+
+impl PodRecord {
+    /// Whether it has served within `span`, or within three of its exports if that is longer.
+    pub(crate) fn served_lately(&self, span: UnixNanos, now: UnixNanos) -> bool {
+        let span = span.max((GONE_INTERVALS * self.export_interval).min(GONE_MAX));
+        self.last_request_at.is_some_and(|at| at.saturating_add(span) >= now)
+    }
+
+    fn is_alive(&self, now: UnixNanos) -> bool {
+        let silence = (GONE_INTERVALS * self.export_interval).clamp(GONE_MIN, GONE_MAX);
+        self.last_at.saturating_add(silence) >= now
+    }
 }
 
 /// The pods of a service by id.
@@ -57,6 +76,7 @@ impl Roster {
                 last_at: at,
                 last_request_at: None,
                 restarts: 0.0,
+                export_interval: 0,
             };
             self.next_idx += 1;
             self.pods.insert(Arc::clone(&subject.pod.id), record);
@@ -69,6 +89,7 @@ impl Roster {
         if let Some(pod) = self.pod(&row.subject, row.first_at) {
             pod.last_at = pod.last_at.max(row.last_at);
             pod.last_request_at = pod.last_request_at.max(row.last_request_at);
+            pod.export_interval = row.export_interval;
             if let Some(restarts) = row.restarts {
                 pod.restarts = pod.restarts.max(restarts as f64);
             }
@@ -99,6 +120,11 @@ impl Roster {
     /// Pods of one arm.
     pub(crate) fn of_arm<'a>(&'a self, arm: &'a Arm) -> impl Iterator<Item = &'a PodRecord> {
         self.iter().filter(move |pod| pod.arm == *arm)
+    }
+
+    /// Whether any pod of the arm still gives signs of life.
+    pub(crate) fn is_alive(&self, arm: &Arm, now: UnixNanos) -> bool {
+        self.of_arm(arm).any(|pod| pod.is_alive(now))
     }
 
     /// Newest request that any pod of the arm served.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capsule::Tape;
 use super::cells::{Cadence, CellBuffer, ServiceTick};
-use super::contest::{Contest, Fresh, Turn};
+use super::contest::{Contest, Turn, fresh_test};
 use super::cost::CostWatch;
 use super::finding::{Statement, Suspect};
 use super::nodes::{NodeTally, Nodes};
@@ -217,9 +217,7 @@ impl ServiceState {
 
     fn change_cadence(&mut self, canary: &CanaryValidParams, cadence: Cadence, at: UnixNanos) {
         self.cells = CellBuffer::new(cadence);
-        let phase = self.contest.phase.clone();
-        self.contest = Contest::new(canary, cadence, at);
-        self.contest.phase = phase;
+        self.contest = self.contest.at_cadence(canary, cadence, at);
     }
 
     fn take_call(&mut self, row: &CallRow) -> Option<ServiceTick> {
@@ -286,7 +284,7 @@ impl ServiceState {
     ) -> Vec<Statement> {
         let mut statements = Vec::new();
         let cadence = self.cells.cadence();
-        let fresh = || Fresh { params: params.canary, cadence };
+        let fresh = || fresh_test(&params.canary, cadence, upto);
         for turn in self.contest.on_roster(&self.roster, (upto, self.stands), fresh) {
             self.contest.tape = Tape::default();
             match turn {

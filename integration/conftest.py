@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from parts.collector import Collector
 from parts.kafka import Kafka
 from parts.process import Child, wait_for
+from parts.programs import Actuator, Engine, get
 from parts.repository import MANIFEST, Repository
 
 ROOT = Path(__file__).resolve().parent
@@ -28,6 +29,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stops: list[Callable[[], object]] = []
+        self._programs: list[Engine | Actuator] = []
 
     def on_exit(self, stop: Callable[[], object]) -> None:
         """Call this when the test has ended."""
@@ -50,7 +52,17 @@ class Stage:
     def program(self, part):
         """An Engine or Actuator, started."""
         self.on_exit(lambda: part.child and part.child.stop())
+        self._programs.append(part)
         return part.start()
+
+    def state(self) -> str:
+        """How the programs are, for whoever has to find out why a test failed: end of their logs, and their metrics."""
+        told = []
+        for part in self._programs:
+            metrics = get(f"{part.url}/metrics")[1].splitlines()
+            worth = (line for line in metrics if not line.startswith("#") and "_bucket" not in line and not line.endswith(" 0"))
+            told.append("\n".join([part.child.tail() if part.child else "(never started)", *worth]))
+        return "\n\n".join(told)
 
     def shop(self, grpc_port: int, repository: Repository, *options: str) -> Child:
         """The instrumented shop, sending to a port."""
@@ -79,6 +91,16 @@ def create_topics(bootstrap: str, partitions: dict[str, int]) -> None:
     for future in futures.values():
         future.result(20)
     wait_for("topics", lambda: set(partitions) <= set(admin.list_topics(timeout=5).topics), seconds=20)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows how its programs were at that moment."""
+    report = yield
+    opened = getattr(item, "funcargs", {}).get("stage")
+    if call.when == "call" and report.failed and opened is not None:
+        report.sections.append(("programs", opened.state()))
+    return report
 
 
 @pytest.fixture

@@ -113,10 +113,10 @@ class Line:
         self._watch.join()
         sent, memory = json.loads(self._load.out.read_text(encoding="utf-8").splitlines()[-1]), self._watch.memory
         stored = Stored(self.broker)
-        wait_for("all points on the topic", lambda: stored.read() or stored.distinct() >= sent["points"], seconds=180)
+        wait_for("all points on the topic", lambda: stored.read() or stored.distinct() >= sent["points"], seconds=300)
         stored.settle()
-        wait_for("all points in the engine", lambda: self._decoded() >= stored.all_points, seconds=180, every=0.5)
-        wait_for("the copies found", lambda: self._set_aside() >= stored.copies(), seconds=60, every=0.5)
+        wait_for("all points in the engine", lambda: self._decoded() >= stored.all_points, seconds=300, every=0.5)
+        wait_for("the copies found", lambda: self._set_aside() >= stored.copies(), seconds=120, every=0.5)
         raw, aside = self._decoded(), self._set_aside()
         print(f"\nsent {sent} · topic {stored.raw} ({stored.distinct()} distinct) · engine {raw:.0f}, set aside {aside:.0f}")
         print(f"engine: {memory[len(memory) // 3]:.0f} MiB after a third, {memory[-1]:.0f} at the end, {max(memory):.0f} at most")

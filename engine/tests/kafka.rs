@@ -2,6 +2,10 @@
 #![cfg(feature = "kafka")]
 #![expect(clippy::unwrap_used, reason = "a test may stop at any surprise")]
 
+mod kafka_support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,7 +38,11 @@ async fn fill(cluster: &Cluster, topic: &str, (partitions, n): (i32, i32)) {
     }
 }
 
-fn source(cluster: &Cluster, (group, topics): (&str, &[&str]), resume: &ResumeAt) -> KafkaSource {
+fn source(cluster: &Cluster, wanted: (&str, &[&str]), resume: &ResumeAt) -> KafkaSource {
+    source_at(&cluster.bootstrap_servers(), wanted, resume)
+}
+
+fn source_at(brokers: &str, (group, topics): (&str, &[&str]), resume: &ResumeAt) -> KafkaSource {
     let topics = topics
         .iter()
         .map(|name| KafkaTopic {
@@ -43,10 +51,8 @@ fn source(cluster: &Cluster, (group, topics): (&str, &[&str]), resume: &ResumeAt
             encoding: Encoding::OtlpProto,
         })
         .collect();
-    let config = KafkaSourceConfig {
-        queue_records: 50,
-        ..KafkaSourceConfig::new(&cluster.bootstrap_servers(), group, "t", topics)
-    };
+    let config =
+        KafkaSourceConfig { queue_records: 50, ..KafkaSourceConfig::new(brokers, group, "t", topics) };
     KafkaSource::open(config, resume, (Clock::system(), &Telemetry::new().unwrap())).unwrap()
 }
 
@@ -134,6 +140,39 @@ async fn a_broker_that_was_away_loses_nothing() {
     cluster.broker_up(1).unwrap();
     fill(&cluster, "narrow", (1, 50)).await;
     while resume.positions.next_of("narrow/0") < 150 {
+        let before = resume.positions.next_of("narrow/0");
+        let received = read(&mut source, &mut resume, 1).await.remove(0);
+        let moved = u64::from(received.record.kind != RecordKind::Clock);
+        assert_eq!(received.next_offset, before + moved);
+    }
+}
+
+/// Scenario: for a while the cluster names no broker at all, as one does whose only broker was stopped and is not back
+/// in its own cluster yet. Guarantees: reading goes on afterwards, nothing is lost, nothing comes twice. (The client by
+/// itself would now and then wait for ever.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_forgot_its_brokers_is_found_again() {
+    let cluster = Cluster::new(1).unwrap();
+    cluster.create_topic("narrow", 1, 1).unwrap();
+    let veil = Arc::new(kafka_support::Veil::default());
+    let brokers = kafka_support::veiled(&cluster.bootstrap_servers(), Arc::clone(&veil)).await;
+    fill(&cluster, "narrow", (1, 60)).await;
+    let mut resume = ResumeAt::default();
+    let mut source = source_at(&brokers, ("veiled", &["narrow"]), &resume);
+    read(&mut source, &mut resume, 20).await;
+    veil.is_down.store(true, Ordering::SeqCst);
+    let drained = tokio::time::timeout(Duration::from_secs(8), async {
+        while veil.empty_answers.load(Ordering::SeqCst) < 12 {
+            if let Ok(received) = tokio::time::timeout(Duration::from_millis(100), source.next()).await {
+                resume.advance(&received.unwrap().unwrap());
+            }
+        }
+    });
+    drained.await.ok();
+    assert!(veil.empty_answers.load(Ordering::SeqCst) > 0, "the client asked for brokers");
+    veil.is_down.store(false, Ordering::SeqCst);
+    fill(&cluster, "narrow", (1, 40)).await;
+    while resume.positions.next_of("narrow/0") < 100 {
         let before = resume.positions.next_of("narrow/0");
         let received = read(&mut source, &mut resume, 1).await.remove(0);
         let moved = u64::from(received.record.kind != RecordKind::Clock);

@@ -19,10 +19,18 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+_running: "list[Child]" = []
+
+
 def wait_for(what: str, condition: Callable[[], object], *, seconds: float, every: float = 0.1) -> object:
-    """Poll `condition` until it is truthy and return its value; a TimeoutError names what did not happen."""
+    """Poll `condition` until it is truthy and return its value; a TimeoutError names what did not happen.
+
+    A child that fails meanwhile is an error at once: nobody would bring about what is waited for.
+    """
     deadline = time.monotonic() + seconds
     while True:
+        for child in list(_running):
+            child.check(what)
         value = condition()
         if value:
             return value
@@ -69,6 +77,7 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
+        _running.append(self)
 
     @property
     def pid(self) -> int:
@@ -78,6 +87,17 @@ class Child:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None
+
+    def check(self, before: str) -> None:
+        """An error that shows the log, if the child has ended by itself and badly."""
+        if not self.alive() and self in _running:
+            self._let_go()
+            if self._process.returncode != 0:
+                raise RuntimeError(f"{self.name} ended with {self._process.returncode} before {before}:\n{self.tail()}")
+
+    def _let_go(self) -> None:
+        if self in _running:
+            _running.remove(self)
 
     def wait_until(self, what: str, condition: Callable[[], object], *, seconds: float) -> None:
         """Wait for a condition; a child that ends meanwhile is an error that shows its log."""
@@ -117,12 +137,14 @@ class Child:
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""
+        self._let_go()
         if self.alive():
             os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
 
     def stop(self, *, seconds: float = 20) -> int:
         """Ask it to end, insist after a while, and return the exit code (negative: by signal)."""
+        self._let_go()
         if self.alive():
             os.killpg(self.pid, signal.SIGCONT)
             os.killpg(self.pid, signal.SIGTERM)

@@ -216,7 +216,7 @@ impl<D: Decode, O: Operator> Core<D, O> {
         };
         let bounds = Bounds {
             ahead_of: record.arrived_at.saturating_add(config.skew_max),
-            learn_from: record.arrived_at.saturating_sub(config.delay_max),
+            learn_from: record.arrived_at.saturating_sub(self.watermark.age_max(config, record.arrived_at)),
             watermark: self.watermark.told(),
         };
         let times = rows::sift(&mut batch, bounds)?;

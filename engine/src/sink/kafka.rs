@@ -20,6 +20,7 @@ use rdkafka::producer::future_producer::{DeliveryFuture, FutureProducer, FutureR
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::error::{EngineError, Retry};
+use crate::kafka::{Followed, connect_to, tells_how_it_is};
 use crate::operator::Message;
 use crate::sink::{DeadLetter, DeadLetters, Sink};
 
@@ -55,23 +56,20 @@ impl KafkaSinkConfig {
     }
 
     fn client(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        client
-            .set("bootstrap.servers", &self.brokers)
-            .set("topic.metadata.refresh.interval.ms", "5000")
-            .set("reconnect.backoff.max.ms", "2000");
-        client
+        connect_to(&self.brokers)
     }
 
-    fn producer(&self) -> Result<FutureProducer, EngineError> {
+    fn producer(&self, context: Followed) -> Result<FutureProducer<Followed>, EngineError> {
         let mut client = self.client();
+        tells_how_it_is(&mut client);
         client
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "5")
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", "300000");
-        self.extend(&mut client).create().map_err(|error| EngineError::Setting(format!("kafka: {error}")))
+        let made = self.extend(&mut client).create_with_context(context);
+        made.map_err(|error| EngineError::Setting(format!("kafka: {error}")))
     }
 
     fn reader(&self) -> Result<BaseConsumer, KafkaError> {
@@ -99,7 +97,8 @@ impl KafkaSinkConfig {
 /// `handled` counts the lane's messages, written or found; those in `underway` are not durable yet.
 pub struct KafkaSink {
     config: KafkaSinkConfig,
-    producer: FutureProducer,
+    producer: FutureProducer<Followed>,
+    brokers: Followed,
     found: HashMap<String, u64>,
     underway: VecDeque<(String, DeliveryFuture)>,
     handled: u64,
@@ -123,14 +122,21 @@ fn broker(action: &'static str, topic: &str, error: &KafkaError) -> EngineError 
     EngineError::Broker { action, topic: topic.to_owned(), why: error.to_string(), retry }
 }
 
+/// The lane starts again with a new producer, which writes what this one has not.
+fn lost(topic: &str) -> EngineError {
+    let why = "the client has forgotten every broker".to_owned();
+    EngineError::Broker { action: "write to", topic: topic.to_owned(), why, retry: Retry::Later }
+}
+
 impl KafkaSink {
     /// A sink for these topics; [`Sink::resume`] reads their ends.
     ///
     /// # Errors
     /// [`EngineError::Setting`] for settings that the client refuses.
     pub fn open(config: KafkaSinkConfig) -> Result<Self, EngineError> {
-        let producer = config.producer()?;
-        Ok(Self { config, producer, found: HashMap::new(), underway: VecDeque::new(), handled: 0 })
+        let brokers = Followed::default();
+        let producer = config.producer(brokers.clone())?;
+        Ok(Self { config, producer, brokers, found: HashMap::new(), underway: VecDeque::new(), handled: 0 })
     }
 
     async fn send(&mut self, message: &Message) -> Result<(), EngineError> {
@@ -161,7 +167,12 @@ impl KafkaSink {
 
     async fn land_oldest(&mut self) -> Result<(), EngineError> {
         let Some((topic, delivery)) = self.underway.pop_front() else { return Ok(()) };
-        match delivery.await {
+        let delivered = tokio::select! {
+            biased;
+            delivered = delivery => delivered,
+            () = self.brokers.0.lost() => return Err(lost(&topic)),
+        };
+        match delivered {
             Ok(Ok(_)) => Ok(()),
             Ok(Err((error, _))) => Err(broker("write to", &topic, &error)),
             Err(_) => Err(EngineError::Stopped("the Kafka producer")),
@@ -274,7 +285,7 @@ fn rebuilt(said: &str, message: &BorrowedMessage<'_>) -> Message {
 
 /// Samples of unusable records as JSON to a topic.
 pub struct KafkaDeadLetters {
-    producer: FutureProducer,
+    producer: FutureProducer<Followed>,
     topic: String,
 }
 
@@ -290,7 +301,7 @@ impl KafkaDeadLetters {
     /// # Errors
     /// [`EngineError::Setting`] for settings that the client refuses.
     pub fn open(config: &KafkaSinkConfig, topic: &str) -> Result<Self, EngineError> {
-        Ok(Self { producer: config.producer()?, topic: topic.to_owned() })
+        Ok(Self { producer: config.producer(Followed::default())?, topic: topic.to_owned() })
     }
 }
 

@@ -10,13 +10,15 @@
 //! read after the last checkpoint is read there again, and the state of its keys begins anew.
 
 mod assignment;
+mod config;
 mod event;
+
+pub use config::{Begin, KafkaSourceConfig, KafkaTopic};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -28,6 +30,7 @@ use crate::source::kafka::assignment::{Assignment, Change, Partition};
 use crate::source::merge::{Emptiness, Merge, Next};
 use crate::source::{Received, ResumeAt, Source};
 use crate::telemetry::Telemetry;
+use crate::telemetry::names::Metric;
 use crate::time::clock::Clock;
 
 /// How long a broker may take to say how much a partition holds.
@@ -36,102 +39,6 @@ const ASK_WITHIN: Duration = Duration::from_secs(10);
 const HOLDS_MORE_WITHIN: UnixNanos = 30 * NANOS_PER_SEC;
 /// Pause after an error of the client, which goes on trying by itself.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
-
-/// Where a partition begins of which nothing is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Begin {
-    /// With the oldest record that is kept.
-    #[default]
-    Oldest,
-    /// With what comes from now on.
-    Newest,
-}
-
-/// A topic and what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KafkaTopic {
-    /// Its name.
-    pub name: String,
-    /// What its records hold.
-    pub kind: RecordKind,
-    /// How they are written.
-    pub encoding: Encoding,
-}
-
-/// Which topics, and how they are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KafkaSourceConfig {
-    /// Bootstrap list, as in `host:9092,other:9092`.
-    pub brokers: String,
-    /// Consumer group.
-    pub group: String,
-    /// Static membership: a name per process; `None` = off.
-    pub instance: Option<String>,
-    /// Whose data it is.
-    pub tenant: String,
-    /// What is read.
-    pub topics: Vec<KafkaTopic>,
-    /// Where a partition begins of which nothing is known.
-    pub begin: Begin,
-    /// How long a record waits for partitions that have nothing, in milliseconds.
-    pub wait_ms: u32,
-    /// Records of a partition that may wait in memory.
-    pub queue_records: usize,
-    /// Body bytes of a partition that may wait in memory.
-    pub queue_bytes: usize,
-    /// Settings of librdkafka that go last, as for TLS and SASL.
-    pub client: Vec<(String, String)>,
-}
-
-impl KafkaSourceConfig {
-    /// With the usual limits.
-    #[must_use]
-    pub fn new(brokers: &str, group: &str, tenant: &str, topics: Vec<KafkaTopic>) -> Self {
-        Self {
-            brokers: brokers.to_owned(),
-            group: group.to_owned(),
-            instance: None,
-            tenant: tenant.to_owned(),
-            topics,
-            begin: Begin::Oldest,
-            wait_ms: 500,
-            queue_records: 2_000,
-            queue_bytes: 32 << 20,
-            client: Vec::new(),
-        }
-    }
-
-    fn client(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        let begin = match self.begin {
-            Begin::Oldest => "earliest",
-            Begin::Newest => "latest",
-        };
-        client
-            .set("bootstrap.servers", &self.brokers)
-            .set("group.id", &self.group)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", begin)
-            .set("isolation.level", "read_committed")
-            .set("topic.metadata.refresh.interval.ms", "5000")
-            .set("reconnect.backoff.max.ms", "2000")
-            .set("max.poll.interval.ms", "86400000")
-            // a process that was killed holds its partitions for so long; a broker that is away does not count it
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000")
-            .set("queued.max.messages.kbytes", "32768")
-            .set("allow.auto.create.topics", "false");
-        if let Some(instance) = &self.instance {
-            client.set("group.instance.id", instance);
-        }
-        for (key, value) in &self.client {
-            client.set(key, value);
-        }
-        client
-    }
-}
 
 /// Reads Kafka topics.
 pub struct KafkaSource {
@@ -148,6 +55,15 @@ impl std::fmt::Debug for KafkaSource {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("KafkaSource").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+fn join(config: &KafkaSourceConfig, context: Assignment) -> Result<StreamConsumer<Assignment>, EngineError> {
+    let refused = |error: KafkaError| EngineError::Setting(format!("kafka: {error}"));
+    let consumer: StreamConsumer<Assignment> =
+        config.client().create_with_context(context).map_err(refused)?;
+    let topics: Vec<&str> = config.topics.iter().map(|topic| topic.name.as_str()).collect();
+    consumer.subscribe(&topics).map_err(refused)?;
+    Ok(consumer)
 }
 
 /// One assigned partition.
@@ -171,16 +87,24 @@ impl KafkaSource {
         resume: &ResumeAt,
         (clock, telemetry): (Clock, &Telemetry),
     ) -> Result<Self, EngineError> {
-        let refused = |error: KafkaError| EngineError::Setting(format!("kafka: {error}"));
-        let context = Assignment::new(&resume.positions);
-        let consumer: StreamConsumer<Assignment> =
-            config.client().create_with_context(context).map_err(refused)?;
-        let topics: Vec<&str> = config.topics.iter().map(|topic| topic.name.as_str()).collect();
-        consumer.subscribe(&topics).map_err(refused)?;
+        let consumer = join(&config, Assignment::new(&resume.positions))?;
         let tenant: Arc<str> = config.tenant.as_str().into();
         let merge = Merge::new(resume, Arc::clone(&tenant), i64::from(config.wait_ms) * 1_000_000);
         let (consumer, telemetry) = (Arc::new(consumer), telemetry.clone());
         Ok(Self { config, tenant, consumer, merge, partitions: Vec::new(), clock, telemetry })
+    }
+
+    /// Puts a new client in the place of one that has lost its way to the cluster.
+    fn replace_client(&mut self) -> Result<(), EngineError> {
+        tracing::warn!("the Kafka client has forgotten every broker and is replaced");
+        self.telemetry.counter(Metric::KafkaClientsReplaced, &["source"]).add(1);
+        let successor = Arc::new(join(&self.config, self.consumer.context().successor())?);
+        let lost = std::mem::replace(&mut self.consumer, successor);
+        tokio::task::spawn_blocking(move || drop(lost));
+        for reading in self.partitions.drain(..) {
+            self.merge.remove(&reading.name);
+        }
+        Ok(())
     }
 
     /// Names of the partitions that are read now.
@@ -318,6 +242,7 @@ impl KafkaSource {
         tokio::select! {
             biased;
             () = consumer.context().changed() => Ok(()),
+            () = consumer.context().brokers.lost() => Ok(()),
             message = consumer.recv() => match message {
                 Ok(message) => {
                     self.follow_assignment();
@@ -357,6 +282,9 @@ impl KafkaSource {
 impl Source for KafkaSource {
     async fn next(&mut self) -> Result<Option<Received>, EngineError> {
         loop {
+            if self.consumer.context().brokers.are_lost() {
+                self.replace_client()?;
+            }
             self.follow_assignment();
             if self.is_end_unknown() {
                 self.learn_ends().await;

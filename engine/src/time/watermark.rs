@@ -1,18 +1,22 @@
 //! Event-time progress of a lane, decided from records alone.
 //!
 //! The watermark lies behind the log's clock by the delay with which rows were seen to arrive. Each stream (metrics,
-//! logs, spans) learns its own delay; the slowest stream that is not idle decides. Promises: same records, same
-//! watermarks, also after a restore; a watermark never moves back and never stands still while the log's clock goes
-//! on for longer than the largest delay; old data that is sent again is late and teaches nothing.
+//! logs, spans) learns its own delay; the slowest stream that is not idle decides. While nothing speaks at all for
+//! longer than usual, the watermark waits for what is held back somewhere ([`crate::time::flow`]). Promises: same
+//! records, same watermarks, also after a restore; a watermark never moves back, and stands still while the log's
+//! clock goes on for no longer than the largest delay and the longest interruption together; old data that is sent
+//! again is late and teaches nothing.
 //! What this module does not do: look into batches, or drop rows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
 use crate::operator::Progress;
 use crate::record::{NANOS_PER_SEC, RecordKind, UnixNanos};
+use crate::time::flow::{Bridge, Flow};
+use crate::time::peaks::Peaks;
 use crate::time::window;
 
 /// How the watermark is decided; all in nanoseconds.
@@ -30,6 +34,8 @@ pub struct WatermarkConfig {
     pub memory: UnixNanos,
     /// A stream that has said nothing for so long does not count.
     pub idle_after: UnixNanos,
+    /// How long the watermark waits at most while all input is interrupted.
+    pub interruption_max: UnixNanos,
     /// Rows further ahead of their arrival than this are set aside.
     pub skew_max: UnixNanos,
     /// Progress is told when the watermark passes a multiple of this.
@@ -45,6 +51,7 @@ impl Default for WatermarkConfig {
             margin: NANOS_PER_SEC / 2,
             memory: 60 * NANOS_PER_SEC,
             idle_after: 90 * NANOS_PER_SEC,
+            interruption_max: 60 * NANOS_PER_SEC,
             skew_max: 60 * NANOS_PER_SEC,
             step: NANOS_PER_SEC,
         }
@@ -64,12 +71,23 @@ impl WatermarkConfig {
                 self.delay_max / NANOS_PER_SEC
             )));
         }
+        if self.interruption_max > self.idle_after {
+            return Err(EngineError::Setting(format!(
+                "the longest interruption that is waited for is {} s, must be at most {} s, after which silence counts",
+                self.interruption_max / NANOS_PER_SEC,
+                self.idle_after / NANOS_PER_SEC
+            )));
+        }
         if self.step < 1 || self.memory < NANOS_PER_SEC {
             return Err(EngineError::Setting(
                 "step and memory of the watermark must be at least 1 ns and 1 s".to_owned(),
             ));
         }
         Ok(())
+    }
+
+    fn bridge(&self) -> Bridge {
+        Bridge { longest: self.interruption_max, disorder: self.delay_max, memory: self.memory }
     }
 }
 
@@ -80,8 +98,8 @@ pub struct Seen {
     pub stream: RecordKind,
     /// Its arrival stamp.
     pub arrived_at: UnixNanos,
-    /// Event time of the oldest row that is not beyond [`WatermarkConfig::delay_max`]. A metric point covers the time
-    /// up to `at`, and its delay counts from there.
+    /// Event time of the oldest row that is not beyond [`Watermark::age_max`]. A metric point covers the time up to
+    /// `at`, and its delay counts from there.
     pub oldest: Option<UnixNanos>,
 }
 
@@ -96,14 +114,13 @@ pub struct Watermark {
     watermark: Option<UnixNanos>,
     told: Option<UnixNanos>,
     streams: BTreeMap<RecordKind, Stream>,
+    flow: Flow,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Stream {
     seen_at: UnixNanos,
-    /// (second, largest delay in it), oldest first; delays fall, because a smaller older one can never decide.
-    delays: VecDeque<(UnixNanos, UnixNanos)>,
-    delay: UnixNanos,
+    delays: Peaks,
 }
 
 impl Watermark {
@@ -119,26 +136,37 @@ impl Watermark {
         self.told
     }
 
+    /// Rows that are older than this when they arrive are not learned from.
+    #[must_use]
+    pub fn age_max(&self, config: &WatermarkConfig, arrived_at: UnixNanos) -> UnixNanos {
+        let clock = self.log_clock.map_or(arrived_at, |clock| clock.max(arrived_at));
+        let held_back = self.flow.stands_since(&config.bridge(), clock).map_or(0, |since| clock - since);
+        config.delay_max.saturating_add(held_back).max(self.flow.backlog_age(clock))
+    }
+
     /// Takes in a clock record, or any record without rows.
     pub fn clock(&mut self, config: &WatermarkConfig, arrived_at: UnixNanos) {
         let clock = self.log_clock.map_or(arrived_at, |clock| clock.max(arrived_at));
         self.log_clock = Some(clock);
-        let delay = self.delay(config, clock);
-        let candidate = clock.saturating_sub(delay);
+        let candidate = self.candidate(config, clock);
         self.watermark = Some(self.watermark.map_or(candidate, |watermark| watermark.max(candidate)));
     }
 
     /// Takes in a data record.
     pub fn data(&mut self, config: &WatermarkConfig, seen: Seen) {
         let clock = self.log_clock.map_or(seen.arrived_at, |clock| clock.max(seen.arrived_at));
+        self.flow.spoke(&config.bridge(), clock);
         let stream = self.streams.entry(seen.stream).or_default();
         if stream.delays.is_empty() || clock.saturating_sub(stream.seen_at) > config.idle_after {
-            stream.learn(clock, config.delay_start.saturating_sub(config.margin));
+            stream.delays.see(clock, config.delay_start.saturating_sub(config.margin));
         }
         stream.seen_at = clock;
-        let delay = seen.oldest.map(|oldest| seen.arrived_at.saturating_sub(oldest));
-        if let Some(delay) = delay.filter(|delay| *delay <= config.delay_max) {
-            stream.learn(clock, delay.max(0));
+        let usual = stream.delays.largest().unwrap_or(0).min(config.delay_max);
+        if let Some(delay) = seen.oldest.map(|oldest| seen.arrived_at.saturating_sub(oldest)) {
+            self.flow.aged(&config.bridge(), clock, (delay, usual));
+            if delay <= config.delay_max {
+                stream.delays.see(clock, delay.max(0));
+            }
         }
         self.clock(config, seen.arrived_at);
     }
@@ -154,42 +182,23 @@ impl Watermark {
         Some(Progress { watermark: step, log_clock })
     }
 
-    fn delay(&mut self, config: &WatermarkConfig, clock: UnixNanos) -> UnixNanos {
+    fn candidate(&mut self, config: &WatermarkConfig, clock: UnixNanos) -> UnixNanos {
         let (mut slowest, mut active) = (config.delay_min, false);
+        let upto = self.flow.stands_since(&config.bridge(), clock).unwrap_or(clock);
         for stream in self.streams.values_mut() {
-            stream.forget(clock.saturating_sub(config.memory));
+            stream.delays.forget(upto.saturating_sub(config.memory));
             if clock.saturating_sub(stream.seen_at) <= config.idle_after {
                 active = true;
-                slowest = slowest.max(stream.delay.saturating_add(config.margin));
+                slowest = slowest.max(stream.delays.largest().unwrap_or(0).saturating_add(config.margin));
             }
         }
-        let delay = if active { slowest } else { config.delay_start };
-        delay.clamp(config.delay_min, config.delay_max)
-    }
-}
-
-impl Stream {
-    fn learn(&mut self, clock: UnixNanos, delay: UnixNanos) {
-        let second = window::floor(clock, NANOS_PER_SEC);
-        while self.delays.back().is_some_and(|(_, smaller)| *smaller <= delay) {
-            self.delays.pop_back();
+        if !active {
+            let delay = config.delay_start.clamp(config.delay_min, config.delay_max);
+            return clock.saturating_sub(delay);
         }
-        if self.delays.back().is_none_or(|(newest, _)| *newest < second) {
-            self.delays.push_back((second, delay));
-        }
-        self.decide();
-    }
-
-    /// The last delay is kept: a stream that speaks seldom still has one.
-    fn forget(&mut self, before: UnixNanos) {
-        while self.delays.len() > 1 && self.delays.front().is_some_and(|(second, _)| *second < before) {
-            self.delays.pop_front();
-        }
-        self.decide();
-    }
-
-    fn decide(&mut self) {
-        self.delay = self.delays.front().map_or(0, |(_, delay)| *delay);
+        let delay = slowest.clamp(config.delay_min, config.delay_max).max(self.flow.backlog_age(clock));
+        let last = config.interruption_max.saturating_add(config.delay_max);
+        upto.saturating_sub(delay).max(clock.saturating_sub(last))
     }
 }
 
@@ -251,15 +260,58 @@ mod tests {
         assert_eq!(mark.watermark, Some(1_198 * SEC));
     }
 
-    /// Scenario: everything is silent, only clock records come. Guarantees: time goes on.
+    /// Scenario: everything is silent, only clock records come. Guarantees: time waits for what may be held back
+    /// somewhere, then goes on behind it, and as usual once silence counts.
     #[test]
     fn silence_does_not_stall() {
         let (config, mut mark) = (WatermarkConfig::default(), Watermark::default());
-        mark.data(&config, spans(1_000 * SEC, 999 * SEC));
-        for second in 1_001..2_000 {
-            mark.clock(&config, second * SEC);
+        for second in 990..=1_000 {
+            mark.data(&config, spans(second * SEC, second * SEC - SEC / 5));
         }
-        assert_eq!(mark.progress(&config).map(|progress| progress.watermark), Some(1_994 * SEC));
+        let mut at = |second: i64| {
+            mark.clock(&config, second * SEC);
+            mark.watermark.unwrap() / SEC
+        };
+        let held = at(1_001);
+        assert_eq!(held, 996, "a second is a usual pause, and the delay is still the first one");
+        assert_eq!([at(1_010), at(1_060)], [held, held]);
+        assert_eq!(at(1_080), 1_080 - 60 - 5);
+        assert_eq!(at(1_091), 1_086);
+    }
+
+    /// Scenario: rows of a second arrive each second, 0.2 s old. A broker is away for a while; what was held back
+    /// comes after it in any order within four seconds, while new rows come on time. Guarantees: no row is late, whatever the
+    /// length up to the longest interruption; half a minute later the delay is as it was.
+    #[test]
+    fn what_was_held_back_is_not_late() {
+        for away in [2, 5, 12, 30, 60] {
+            let (config, mut mark) = (WatermarkConfig::default(), Watermark::default());
+            let mut give = |arrived_at: i64, event_at: i64| {
+                mark.clock(&config, window::floor(arrived_at, SEC));
+                mark.progress(&config);
+                let late = mark.told().is_some_and(|told| event_at < told);
+                assert!(!late, "{away} s away: a row of {event_at} at {arrived_at}, told {:?}", mark.told());
+                let oldest = (arrived_at - event_at <= mark.age_max(&config, arrived_at)).then_some(event_at);
+                mark.data(&config, Seen { stream: RecordKind::Metrics, arrived_at, oldest });
+                mark.progress(&config);
+            };
+            for second in 1_000..1_100 {
+                give(second * SEC + SEC / 5, second * SEC);
+            }
+            let (gone, back) = (1_100, 1_100 + away);
+            give(back * SEC + SEC / 5, back * SEC);
+            let mut held: Vec<i64> = (gone..back).collect();
+            held.sort_by_key(|second| second * 7_919 % 101);
+            let step = 4 * SEC / i64::from(i32::try_from(held.len()).unwrap());
+            for (n, second) in held.iter().enumerate() {
+                give(back * SEC + SEC / 2 + i64::try_from(n).unwrap() * step, second * SEC);
+            }
+            for second in back + 5..back + 240 {
+                give(second * SEC + SEC / 5, second * SEC);
+            }
+            let behind = mark.log_clock().unwrap() - mark.watermark.unwrap();
+            assert!(behind <= config.delay_min + SEC, "{behind}");
+        }
     }
 
     proptest! {
@@ -294,8 +346,9 @@ mod tests {
                     last = progress.watermark;
                 }
                 let (watermark, clock) = (mark.watermark.unwrap(), mark.log_clock.unwrap());
-                prop_assert!(clock - watermark >= config.delay_min && clock - watermark <= config.delay_max);
-                prop_assert!(mark.streams.values().all(|stream| stream.delays.len() <= 62));
+                prop_assert!(clock - watermark >= config.delay_min);
+                prop_assert!(clock - watermark <= config.delay_max + config.interruption_max);
+                prop_assert!(mark.streams.values().all(|stream| stream.delays.kept() <= 62));
             }
         }
     }

@@ -181,6 +181,7 @@ fn time(reader: &mut Reader) -> TimePlan {
     TimePlan {
         lateness_secs_min: least,
         lateness_secs_max: largest,
+        interruption_secs_max: reader.number("time.interruption_secs_max", 60.0, 0.0..=90.0),
         skew_secs_max: reader.number("time.skew_secs_max", 60.0, 1.0..=3600.0),
         window_secs: reader.whole("time.window_secs", 10, 1..=300),
     }

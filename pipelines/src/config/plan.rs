@@ -106,6 +106,8 @@ pub struct TimePlan {
     pub lateness_secs_min: f64,
     /// Largest distance of the watermark.
     pub lateness_secs_max: f64,
+    /// How long the watermark waits at most while all input is interrupted.
+    pub interruption_secs_max: f64,
     /// Points further ahead of their arrival are set aside.
     pub skew_secs_max: f64,
     /// Window of edges, resources and baselines.

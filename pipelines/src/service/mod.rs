@@ -46,6 +46,7 @@ pub fn core_config(plan: &Plan) -> CoreConfig {
             delay_min: least,
             delay_max: largest,
             delay_start: start.clamp(least, largest),
+            interruption_max: nanos(plan.time.interruption_secs_max),
             skew_max: nanos(plan.time.skew_secs_max),
             ..WatermarkConfig::default()
         },

@@ -11,10 +11,12 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaResult;
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Notify;
 
+use crate::kafka::KnownBrokers;
 use crate::record::Positions;
 
 /// How long the group may take to say what it has committed.
@@ -50,6 +52,8 @@ pub(super) enum Change {
 /// Follows the group's decisions.
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
+    /// What the client knows of the cluster.
+    pub(super) brokers: KnownBrokers,
     state: Mutex<State>,
     news: Notify,
 }
@@ -64,7 +68,14 @@ struct State {
 impl Assignment {
     pub(super) fn new(positions: &Positions) -> Self {
         let state = State { next: positions.0.clone(), ..State::default() };
-        Self { state: Mutex::new(state), news: Notify::new() }
+        Self { state: Mutex::new(state), ..Self::default() }
+    }
+
+    /// For the client that takes the place of this one: goes on where this one has come to, as after an absence.
+    pub(super) fn successor(&self) -> Self {
+        let next = self.state().next.clone();
+        let was_revoked = next.keys().cloned().collect();
+        Self { state: Mutex::new(State { next, was_revoked, changes: Vec::new() }), ..Self::default() }
     }
 
     /// What happened since the last call.
@@ -160,7 +171,11 @@ fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
     of.collect()
 }
 
-impl ClientContext for Assignment {}
+impl ClientContext for Assignment {
+    fn stats(&self, statistics: Statistics) {
+        self.brokers.look(&statistics);
+    }
+}
 
 impl ConsumerContext for Assignment {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {

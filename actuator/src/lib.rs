@@ -16,6 +16,8 @@ pub mod desk;
 pub mod error;
 pub mod freeze;
 pub mod intake;
+#[cfg(feature = "kafka")]
+mod kafka;
 pub mod ledger;
 pub mod outcome;
 pub mod policy;

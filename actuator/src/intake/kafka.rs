@@ -9,10 +9,13 @@ use super::backoff::Backoff;
 use super::verify::{Refusal, verify_binary, verify_structured};
 use crate::config::KafkaPlan;
 use crate::error::{ActuatorError, Result};
+use crate::kafka::{REPORTS_EVERY_MS, Sight};
 
 /// A Kafka topic as an intake.
 pub struct KafkaIntake {
-    consumer: StreamConsumer,
+    consumer: StreamConsumer<Sight>,
+    plan: KafkaPlan,
+    sight: Sight,
     topic: String,
     event_bytes_max: usize,
     open: Option<(String, i32, i64)>,
@@ -35,26 +38,20 @@ impl KafkaIntake {
     /// # Errors
     /// [`ActuatorError::Kafka`] if the client cannot be made.
     pub fn new(plan: &KafkaPlan, event_bytes_max: usize) -> Result<Self> {
-        let topic = plan.risk_events_topic.clone();
-        let fault = |doing, error: rdkafka::error::KafkaError| ActuatorError::Kafka {
-            doing,
-            topic: plan.risk_events_topic.clone(),
-            why: error.to_string(),
-        };
-        let consumer: StreamConsumer = ClientConfig::new()
-            .set("bootstrap.servers", plan.brokers.join(","))
-            .set("group.id", &plan.group_id)
-            .set("client.id", "bellwether-actuator")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("isolation.level", "read_committed")
-            .set("queued.max.messages.kbytes", "16384")
-            .create()
-            .map_err(|error| fault("open a consumer for", error))?;
-        consumer.subscribe(&[&topic]).map_err(|error| fault("subscribe to", error))?;
-        Ok(Self { consumer, topic, event_bytes_max, open: None, backoff: Backoff::default(), greeted: false })
+        let (plan, sight) = (plan.clone(), Sight::default());
+        let consumer = join(&plan, sight.clone())?;
+        let (topic, backoff) = (plan.risk_events_topic.clone(), Backoff::default());
+        Ok(Self { consumer, plan, sight, topic, event_bytes_max, open: None, backoff, greeted: false })
+    }
+
+    /// A new client in the place of one that knows no broker any more; it goes on where the group has committed.
+    fn replace_client(&mut self) -> Result<()> {
+        self.sight = Sight::default();
+        let lost = std::mem::replace(&mut self.consumer, join(&self.plan, self.sight.clone())?);
+        tokio::task::spawn_blocking(move || drop(lost));
+        // its message comes again, and the ledger knows it
+        self.open = None;
+        Ok(())
     }
 
     /// Waits for what comes next.
@@ -65,7 +62,17 @@ impl KafkaIntake {
             return Received::Connected;
         }
         loop {
-            match self.consumer.recv().await {
+            let received = tokio::select! {
+                received = self.consumer.recv() => Some(received),
+                () = self.sight.lost() => None,
+            };
+            let Some(received) = received else {
+                let why = "the client has forgotten every broker and is replaced".to_owned();
+                return Received::Interrupted(
+                    self.replace_client().err().map_or(why, |error| error.to_string()),
+                );
+            };
+            match received {
                 Ok(message) => {
                     self.backoff.succeed();
                     self.open = Some((message.topic().to_owned(), message.partition(), message.offset()));
@@ -100,6 +107,29 @@ impl KafkaIntake {
         }
         Ok(())
     }
+}
+
+fn join(plan: &KafkaPlan, sight: Sight) -> Result<StreamConsumer<Sight>> {
+    let fault = |doing, error: rdkafka::error::KafkaError| ActuatorError::Kafka {
+        doing,
+        topic: plan.risk_events_topic.clone(),
+        why: error.to_string(),
+    };
+    let consumer: StreamConsumer<Sight> = ClientConfig::new()
+        .set("bootstrap.servers", plan.brokers.join(","))
+        .set("group.id", &plan.group_id)
+        .set("client.id", "bellwether-actuator")
+        .set("statistics.interval.ms", REPORTS_EVERY_MS)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("isolation.level", "read_committed")
+        .set("queued.max.messages.kbytes", "16384")
+        .create_with_context(sight)
+        .map_err(|error| fault("open a consumer for", error))?;
+    consumer.subscribe(&[&plan.risk_events_topic]).map_err(|error| fault("subscribe to", error))?;
+    Ok(consumer)
 }
 
 /// Reads one message; `None` for a tombstone, which says nothing.

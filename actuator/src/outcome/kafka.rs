@@ -1,5 +1,6 @@
 //! Outcomes to a Kafka topic, CloudEvents in binary mode, key = the scope.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::Outcome;
@@ -10,10 +11,12 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use super::{Delivery, envelope};
 use crate::config::KafkaPlan;
 use crate::error::{ActuatorError, Result};
+use crate::kafka::{REPORTS_EVERY_MS, Sight};
 
 /// Produces outcomes.
 pub struct KafkaSender {
-    producer: FutureProducer,
+    producer: Mutex<(FutureProducer<Sight>, Sight)>,
+    plan: KafkaPlan,
     topic: String,
 }
 
@@ -29,19 +32,16 @@ impl KafkaSender {
     /// # Errors
     /// [`ActuatorError::Kafka`] if the client cannot be made.
     pub fn new(plan: &KafkaPlan) -> Result<Self> {
-        let topic = plan.outcomes_topic.clone();
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", plan.brokers.join(","))
-            .set("client.id", "bellwether-actuator")
-            .set("enable.idempotence", "true")
-            .set("message.timeout.ms", "30000")
-            .create();
-        let producer = producer.map_err(|error: rdkafka::error::KafkaError| ActuatorError::Kafka {
-            doing: "open a producer for",
-            topic: topic.clone(),
-            why: error.to_string(),
-        })?;
-        Ok(Self { producer, topic })
+        Ok(Self { producer: Mutex::new(open(plan)?), plan: plan.clone(), topic: plan.outcomes_topic.clone() })
+    }
+
+    /// The producer; a new one if the old one knows no broker any more.
+    fn producer(&self) -> Result<FutureProducer<Sight>> {
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if producer.1.is_lost() {
+            *producer = open(&self.plan)?;
+        }
+        Ok(producer.0.clone())
     }
 
     /// Sends one outcome and waits until all replicas have it.
@@ -58,9 +58,30 @@ impl KafkaSender {
         }
         let key = outcome.scope.key();
         let record = FutureRecord::to(&self.topic).key(&key).payload(&data).headers(headers);
-        match self.producer.send(record, Duration::from_secs(30)).await {
+        let producer = match self.producer() {
+            Ok(producer) => producer,
+            Err(error) => return Delivery::Later(error.to_string()),
+        };
+        match producer.send(record, Duration::from_secs(30)).await {
             Ok(_) => Delivery::Accepted,
             Err((error, _)) => Delivery::Later(format!("topic {}: {error}", self.topic)),
         }
     }
+}
+
+fn open(plan: &KafkaPlan) -> Result<(FutureProducer<Sight>, Sight)> {
+    let sight = Sight::default();
+    let producer = ClientConfig::new()
+        .set("bootstrap.servers", plan.brokers.join(","))
+        .set("client.id", "bellwether-actuator")
+        .set("statistics.interval.ms", REPORTS_EVERY_MS)
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", "30000")
+        .create_with_context(sight.clone());
+    let producer = producer.map_err(|error: rdkafka::error::KafkaError| ActuatorError::Kafka {
+        doing: "open a producer for",
+        topic: plan.outcomes_topic.clone(),
+        why: error.to_string(),
+    })?;
+    Ok((producer, sight))
 }

@@ -10,7 +10,7 @@ use crate::source::ResumeAt;
 use crate::time::watermark::Watermark;
 
 /// Version of the layout that is written.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"BWCHKPT\n";
 const HEAD_BYTES: usize = 24;

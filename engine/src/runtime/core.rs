@@ -3,6 +3,9 @@
 //! Promises: what comes out is a function of the records that went in, wherever the lane was stopped and restored
 //! between. What this module does not do: read, write, wait, or start anything.
 
+use bytes::Bytes;
+
+use crate::decode::DropSample;
 use crate::error::EngineError;
 use crate::operator::{Message, Operator, Output};
 use crate::record::{NANOS_PER_SEC, RecordKind};
@@ -49,6 +52,12 @@ pub struct Step {
     pub checkpoint: Option<Box<Checkpoint>>,
 }
 
+/// A body that cannot be used, or the first item of one that could not, with its bytes.
+struct Unusable {
+    why: Undecodable,
+    bytes: Bytes,
+}
+
 /// Decoder, watermark and operator, and all that is remembered between two records.
 pub struct Core<D, O> {
     config: CoreConfig,
@@ -85,6 +94,10 @@ impl Counters {
                 .into(),
             rows: [Metrics, Logs, Spans].map(|kind| of(Metric::Rows, kind)).into(),
         }
+    }
+
+    fn dropped(&self, reason: &str, n: u64) {
+        self.telemetry.dropped("decode", reason).add(n);
     }
 
     fn add(list: &[(RecordKind, Counter)], kind: RecordKind, n: u64) {
@@ -160,7 +173,7 @@ impl<D: Decode, O: Operator> Core<D, O> {
         self.records += 1;
         Counters::add(&self.counters.records, received.record.kind, 1);
         let mut output = Output::default();
-        let undecodable = self.batch(received, &mut output)?;
+        let unusable = self.batch(received, &mut output)?;
         if let Some(progress) = self.watermark.progress(&self.config.watermark) {
             self.operator.on_progress(progress, &mut output)?;
         }
@@ -168,7 +181,7 @@ impl<D: Decode, O: Operator> Core<D, O> {
             self.digest = xxhash_rust::xxh3::xxh3_64_with_seed(&message.digest().to_le_bytes(), self.digest);
         }
         self.emitted += output.messages.len() as u64;
-        let dead_letter = undecodable.and_then(|why| self.sample(received, why));
+        let dead_letter = unusable.and_then(|unusable| self.sample(received, unusable));
         let checkpoint = self.is_checkpoint_due(before).then(|| Box::new(self.checkpoint()));
         Ok(Step { messages: output.messages, dead_letter, checkpoint })
     }
@@ -201,19 +214,21 @@ impl<D: Decode, O: Operator> Core<D, O> {
         }
     }
 
-    fn batch(&mut self, received: &Received, out: &mut Output) -> Result<Option<Undecodable>, EngineError> {
+    fn batch(&mut self, received: &Received, out: &mut Output) -> Result<Option<Unusable>, EngineError> {
         let (record, config) = (&received.record, &self.config.watermark);
         if record.kind == RecordKind::Clock {
             self.watermark.clock(config, record.arrived_at);
             return Ok(None);
         }
-        let mut batch = match self.decoder.decode(record) {
-            Ok(batch) => batch,
+        let (mut batch, drops) = match self.decoder.decode_partly(record) {
+            Ok(decoded) => decoded,
             Err(why) => {
                 self.watermark.clock(config, record.arrived_at);
-                return Ok(Some(why));
+                self.counters.dropped(why.reason, 1);
+                return Ok(Some(Unusable { why, bytes: record.body.clone() }));
             }
         };
+        drops.by_reason.iter().for_each(|(reason, n)| self.counters.dropped(reason, *n));
         let bounds = Bounds {
             ahead_of: record.arrived_at.saturating_add(config.skew_max),
             learn_from: record.arrived_at.saturating_sub(self.watermark.age_max(config, record.arrived_at)),
@@ -229,7 +244,13 @@ impl<D: Decode, O: Operator> Core<D, O> {
             None => self.watermark.clock(config, record.arrived_at),
         }
         self.operator.on_batch(&batch, out)?;
-        Ok(None)
+        let detail = format!("items of this body that could not be used: {}", drops.total());
+        let sample = drops.samples.into_iter().next();
+        let unusable = |sample: DropSample| Unusable {
+            why: Undecodable { reason: sample.reason, detail },
+            bytes: sample.bytes,
+        };
+        Ok(sample.map(unusable))
     }
 
     fn count(&self, stream: RecordKind, times: Times) {
@@ -238,8 +259,8 @@ impl<D: Decode, O: Operator> Core<D, O> {
         self.counters.ahead.add(times.ahead);
     }
 
-    fn sample(&mut self, received: &Received, why: Undecodable) -> Option<DeadLetter> {
-        self.counters.telemetry.dropped("decode", why.reason).add(1);
+    fn sample(&mut self, received: &Received, unusable: Unusable) -> Option<DeadLetter> {
+        let Unusable { why, bytes } = unusable;
         let minute = window::floor(self.resume.log_clock.unwrap_or(0), 60 * NANOS_PER_SEC);
         if self.sampled.0 != minute {
             self.sampled = (minute, 0);
@@ -249,7 +270,7 @@ impl<D: Decode, O: Operator> Core<D, O> {
             return None;
         }
         let record = &received.record;
-        let digits = record.body.iter().take(BODY_START_BYTES).map(|byte| format!("{byte:02x}"));
+        let digits = bytes.iter().take(BODY_START_BYTES).map(|byte| format!("{byte:02x}"));
         Some(DeadLetter {
             tenant: record.tenant.as_ref().to_owned(),
             partition: received.partition.as_ref().to_owned(),

@@ -3,6 +3,7 @@
 //! What this module does not do: decode; [`crate::decode`] does.
 
 use crate::batch::Batch;
+use crate::decode::Drops;
 use crate::record::Record;
 
 /// A body that cannot be used.
@@ -21,14 +22,27 @@ pub trait Decode: Send {
     /// # Errors
     /// Why the body cannot be used; the decoder stays usable.
     fn decode(&mut self, record: &Record) -> Result<Batch, Undecodable>;
+
+    /// The same, and the items of the body that could not be used. A decoder that takes bodies whole or not at all needs
+    /// no more than this.
+    ///
+    /// # Errors
+    /// As [`Decode::decode`].
+    fn decode_partly(&mut self, record: &Record) -> Result<(Batch, Drops), Undecodable> {
+        self.decode(record).map(|batch| (batch, Drops::default()))
+    }
 }
 
 impl Decode for crate::decode::Decoder {
     fn decode(&mut self, record: &Record) -> Result<Batch, Undecodable> {
+        self.decode_partly(record).map(|(batch, _)| batch)
+    }
+
+    fn decode_partly(&mut self, record: &Record) -> Result<(Batch, Drops), Undecodable> {
         let undecodable = |error: crate::decode::DecodeError| Undecodable {
             reason: error.reason(),
             detail: error.to_string(),
         };
-        crate::decode::Decoder::decode(self, record).map(|(batch, _)| batch).map_err(undecodable)
+        crate::decode::Decoder::decode(self, record).map_err(undecodable)
     }
 }

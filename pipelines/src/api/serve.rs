@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use contract::RiskEvent;
@@ -269,8 +269,10 @@ impl<S: Stream, F: Future<Output = ()>> Stream for Until<S, F> {
 
 const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(15);
 
-async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Response {
+/// One event in structured mode, or in binary mode for who accepts `application/json` and nothing better.
+async fn one(State(state): State<ApiState>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     match state.events.by_id(&id) {
+        Ok(Some(event)) if accepts_binary(&headers) => binary(&event),
         Ok(Some(event)) => {
             let headers = [(header::CONTENT_TYPE, "application/cloudevents+json; charset=UTF-8")];
             (headers, event.message.value).into_response()
@@ -280,6 +282,30 @@ async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Response 
     }
 }
 
-async fn schema(_: HeaderMap) -> Response {
+fn accepts_binary(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes() == b"application/json")
+}
+
+/// Attributes as headers, the data as the body.
+fn binary(event: &Stored) -> Response {
+    #[derive(Deserialize)]
+    struct Structured<'a> {
+        #[serde(borrow)]
+        data: &'a serde_json::value::RawValue,
+    }
+    let Ok(Structured { data }) = serde_json::from_slice(&event.message.value) else {
+        return fault(StatusCode::INTERNAL_SERVER_ERROR, "the stored event has no data".to_owned());
+    };
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], data.get().to_owned()).into_response();
+    for (name, value) in &event.message.headers {
+        let name = HeaderName::try_from(name.replace("ce_", "ce-"));
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+async fn schema() -> Response {
     json(StatusCode::OK, &schemars::schema_for!(RiskEvent))
 }

@@ -53,6 +53,8 @@ fn receive_config(plan: &Plan) -> ReceiveConfig {
 
 /// What answers readers: the API task, and how it is stopped.
 pub(super) struct Api {
+    /// Where it listens; the actual port where 0 was asked for.
+    pub(super) address: std::net::SocketAddr,
     pub(super) task: tokio::task::JoinHandle<Result<(), EngineError>>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) health: watch::Sender<Health>,
@@ -65,6 +67,7 @@ pub(super) async fn open_api(
     telemetry: &Telemetry,
 ) -> Result<Api, EngineError> {
     let listener = api::bind(plan.api.address).await?;
+    let address = listener.local_addr().unwrap_or(plan.api.address);
     let (health, health_view) = watch::channel(Health { dead: None, not_ready: Some("starting".to_owned()) });
     let (stop, stopped) = watch::channel(false);
     let text = telemetry.clone();
@@ -77,7 +80,7 @@ pub(super) async fn open_api(
         tenant: plan.tenant.as_str().into(),
         metrics: Arc::new(move || text.text().unwrap_or_else(|error| format!("# {error}\n"))),
     };
-    Ok(Api { task: tokio::spawn(api::serve(listener, state, stopped)), stop, health })
+    Ok(Api { address, task: tokio::spawn(api::serve(listener, state, stopped)), stop, health })
 }
 
 /// Runs until asked to stop, or a part fails.
@@ -120,7 +123,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
         tokio::spawn(async move { run_lane(config, parts, (stop, lane_status), &of_lane).await.map(|_| ()) });
     let checks = checks(plan.receive.request_bytes_max as usize);
     let door = Server::bind(receive_config(plan), writer.clone(), checks, clock, &telemetry).await?;
-    tracing::info!(addresses = ?door.addresses(), api = %plan.api.address, "ready");
+    tracing::info!(addresses = ?door.addresses(), api = %api.address, "ready");
 
     let early = tokio::select! {
         () = asked_to_stop() => None,

@@ -9,6 +9,7 @@ pub mod calibrate;
 pub mod detector;
 pub mod params;
 pub mod sequential;
+pub mod text;
 pub mod univariate;
 
 #[cfg(any(test, feature = "testkit"))]

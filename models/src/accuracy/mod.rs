@@ -5,7 +5,11 @@
 //! Deliberately absent: reading of recordings, choice of thresholds, plots.
 
 mod auc;
+mod episodes;
+mod nab;
 mod vus;
 
 pub use auc::auc_pr;
+pub use episodes::{Found, Reach, episodes, episodes_found};
+pub use nab::{NabFile, NabProfile};
 pub use vus::vus_pr;

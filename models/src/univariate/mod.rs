@@ -1,5 +1,11 @@
-//! Detectors of a single series. One robust baseline so far; forecasting models will stand beside it.
+//! Detectors of a single series: a small robust baseline, and mean surprise with its alarm rule. A table of contents.
 
+mod alarm;
 mod robust;
+mod surprise;
 
+pub use alarm::{AlarmParams, AlarmRule, AlarmValidParams};
 pub use robust::{Band, RobustBaseline, RobustParams, RobustValidParams};
+pub use surprise::{
+    Calendar, ClockChange, Lesson, MeanSurprise, Reading, Shape, SurpriseParams, SurpriseValidParams,
+};

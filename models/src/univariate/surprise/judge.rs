@@ -1,0 +1,292 @@
+//! The arithmetic of the mean-surprise detector on borrowed state, shared by the single and the columnar form.
+//!
+//! `look` judges a point and changes nothing; `note` takes it into the short memory; `learn` into the model. Both forms
+//! call the same three functions, so they give the same bits.
+
+use serde::{Deserialize, Serialize};
+
+use super::calendar::Calendar;
+use super::histogram::RangeHistogram;
+use super::pace::Pace;
+use super::params::SurpriseParams;
+use super::profile::{self, Place, Slot, Teaching, Usual};
+use super::shape::{Course, Shape};
+use super::signals::{Averages, SIGNALS, Signals, Yard, standard};
+
+const SECS_PER_DAY: f32 = 86_400.0;
+const SECS_PER_MINUTE: f32 = 60.0;
+/// Largest distance from the first value; beyond it squares would leave the range of `f32`.
+const REACH: f64 = 1e18;
+/// Deviations that the slow level and the usual error take at most.
+const CLIP: f32 = 6.0;
+/// A residual of so many usual errors is extreme, once this many residuals were seen.
+const EXTREME: f32 = 5.0;
+const KNOWN_RESIDUALS: f32 = 200.0;
+/// Net extreme points in a row that teach little; after them the extreme is the new normal.
+const EXTREME_DAMPED: f32 = 100.0;
+const DAMPED: f32 = 0.1;
+/// Unclipped points at the start.
+const START_POINTS: u32 = 50;
+/// How fast `offset` follows today, per step.
+const OFFSET_RATE: f32 = 0.05;
+/// Weights of visits are rescaled beyond this.
+const WEIGHT_MAX: f32 = 256.0;
+
+/// Everything of a series but its profile and histograms.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Short {
+    last_at: i64,
+    points: u32,
+    /// The first value; all arithmetic is on the distance to it.
+    origin: f64,
+    pace: Pace,
+    level: f32,
+    deviation: f32,
+    offset: f32,
+    usual_error: f32,
+    residuals: f32,
+    extremes: f32,
+    held: f32,
+    weight: f32,
+    course: Course,
+    averages: Averages,
+}
+
+impl Short {
+    pub(crate) fn new() -> Self {
+        Self {
+            last_at: i64::MIN,
+            points: 0,
+            origin: 0.0,
+            pace: Pace::UNKNOWN,
+            level: 0.0,
+            deviation: 0.0,
+            offset: 0.0,
+            usual_error: 0.0,
+            residuals: 0.0,
+            extremes: 0.0,
+            held: 0.0,
+            weight: 1.0,
+            course: Course::default(),
+            averages: Averages::default(),
+        }
+    }
+
+    pub(crate) fn points(&self) -> u32 {
+        self.points
+    }
+
+    pub(crate) fn interval_secs(&self) -> f32 {
+        self.pace.interval_secs()
+    }
+
+    fn yard(&self) -> Yard {
+        // relative to the value itself, not to its distance from the first one
+        let size = (self.origin + f64::from(self.level)).abs().min(REACH) as f32;
+        let floor = 1e-9 + 0.01 * self.deviation + 1e-7 * size;
+        Yard { deviation: self.deviation, floor, offset: self.offset }
+    }
+}
+
+/// A point as the model sees it before it learns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Look {
+    at: i64,
+    value: f32,
+    steps: f32,
+    place: Place,
+    usual: Option<Usual>,
+    yard: Yard,
+    averages: Averages,
+    views: Signals,
+    course: Course,
+    origin: f64,
+    ordinary_day: bool,
+    /// Mean surprise of the point alone.
+    pub(crate) surprise: f32,
+    /// Highest recent surprise, fading.
+    pub(crate) held: f32,
+    /// The view that surprised most.
+    pub(crate) strongest: usize,
+}
+
+impl Look {
+    pub(crate) fn shape(&self) -> Shape {
+        self.course.shape(self.averages.standing())
+    }
+
+    /// What the usual day (as it runs today) or else the slow level expects, and the usual deviation from it.
+    pub(crate) fn expectation(&self, short: &Short) -> (f64, f64) {
+        match self.usual {
+            Some(usual) => {
+                let expected = usual.level + short.offset;
+                (self.origin + f64::from(expected), f64::from(2.0 * standard(usual, &self.yard)))
+            }
+            None => (self.origin + f64::from(short.level), f64::from(self.yard.deviation + self.yard.floor)),
+        }
+    }
+}
+
+/// The state of one series, borrowed from wherever it lives.
+#[derive(Debug)]
+pub(crate) struct Model<'a> {
+    pub(crate) short: &'a mut Short,
+    pub(crate) slots: &'a mut [Slot],
+    pub(crate) histograms: &'a mut [RangeHistogram],
+}
+
+/// Judges a point; `None` for one that cannot be used.
+pub(crate) fn look(
+    params: &SurpriseParams,
+    calendar: &Calendar,
+    (short, slots, histograms): (&Short, &[Slot], &[RangeHistogram]),
+    (at, x): (i64, f64),
+) -> Option<Look> {
+    if !x.is_finite() || (short.points > 0 && at <= short.last_at) {
+        return None;
+    }
+    let origin = if short.points == 0 { x.clamp(-REACH, REACH) } else { short.origin };
+    let value = (x - origin).clamp(-REACH, REACH) as f32;
+    let steps = if short.points == 0 { 1.0 } else { short.pace.steps(at.saturating_sub(short.last_at)) };
+    let place = Place::of(calendar.second_of_day(at) as f32);
+    let (usual, yard) = (profile::usual(slots, place), short.yard());
+    let (averages, views) = short.averages.peek(value, steps, usual, &yard);
+    let (surprise, strongest) = mean_surprise(params.views, histograms, &views, short.weight);
+    let held = surprise.max(short.held * libm::powf(params.hold as f32, steps));
+    let off = usual.map_or(0.0, |usual| (value - usual.level) / standard(usual, &yard));
+    Some(Look {
+        at,
+        value,
+        steps,
+        place,
+        usual,
+        yard,
+        averages,
+        views,
+        course: short.course.next(off, steps),
+        origin,
+        ordinary_day: !calendar.is_holiday(at),
+        surprise,
+        held,
+        strongest,
+    })
+}
+
+/// (mean of s^1.5)^(1/1.5) over the views that count, and the largest s. An absent view counts as no surprise.
+fn mean_surprise(
+    counted: u32,
+    histograms: &[RangeHistogram],
+    views: &Signals,
+    weight: f32,
+) -> (f32, usize) {
+    let (mut sum, mut strongest, mut most) = (0.0_f32, 0, 0.0_f32);
+    for (nth, (histogram, view)) in histograms.iter().zip(views).enumerate() {
+        if view.is_nan() || counted >> nth & 1 == 0 {
+            continue;
+        }
+        let surprise = histogram.surprise(*view, weight).max(0.0);
+        sum += surprise * libm::sqrtf(surprise);
+        if surprise > most {
+            (strongest, most) = (nth, surprise);
+        }
+    }
+    let mean = sum / counted.count_ones() as f32;
+    (libm::cbrtf(mean * mean), strongest)
+}
+
+/// Takes the point into the short memory: averages, course and held score, but nothing that says what is normal.
+pub(crate) fn note(short: &mut Short, look: &Look) {
+    if short.points > 0 {
+        short.pace.learn(look.at.saturating_sub(short.last_at));
+    }
+    short.origin = look.origin;
+    short.last_at = look.at;
+    short.points = short.points.saturating_add(1);
+    short.averages = look.averages;
+    short.course = look.course;
+    short.held = look.held;
+}
+
+/// Takes the point, already noted, into the model.
+pub(crate) fn learn(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
+    visit(params, model, look);
+    let damping = learn_residual(model.short, look);
+    learn_profile(params, model, look, damping);
+    rebase(params, model);
+    learn_level(params, model.short, look);
+}
+
+fn visit(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
+    let weight = model.short.weight;
+    for (nth, (histogram, view)) in model.histograms.iter_mut().zip(&look.views).enumerate() {
+        if !view.is_nan() && params.views >> nth & 1 == 1 {
+            histogram.visit(*view, weight);
+        }
+    }
+    let interval_days = model.short.pace.interval_secs() / SECS_PER_DAY;
+    let memory = (params.memory_days as f32 / interval_days).max(params.memory_points as f32);
+    // a gap fades no more than a day of points would: absence is not news about values
+    let points = (look.steps * model.short.pace.step_secs() / model.short.pace.interval_secs()).clamp(1.0, 1.0 / interval_days.min(1.0));
+    model.short.weight *= 1.0 + points / memory;
+    if model.short.weight > WEIGHT_MAX {
+        let factor = 1.0 / model.short.weight;
+        model.histograms.iter_mut().for_each(|histogram| histogram.rescale(factor));
+        model.short.weight = 1.0;
+    }
+}
+
+/// Follows today's offset and the usual error; gives how much the point may teach the profile.
+fn learn_residual(short: &mut Short, look: &Look) -> f32 {
+    let Some(usual) = look.usual else { return 1.0 };
+    let residual = look.value - usual.level;
+    let extreme = short.residuals >= KNOWN_RESIDUALS && residual.abs() > EXTREME * short.usual_error;
+    short.extremes = (short.extremes + if extreme { 1.0 } else { -1.0 }).clamp(0.0, 2.0 * EXTREME_DAMPED);
+    let damping = if extreme && short.extremes <= EXTREME_DAMPED { DAMPED } else { 1.0 };
+    short.offset += OFFSET_RATE * damping * (residual - short.offset);
+    short.residuals += 1.0;
+    let clipped = if short.residuals > START_POINTS as f32 {
+        residual.abs().min(CLIP * short.usual_error)
+    } else {
+        residual.abs()
+    };
+    let rate = (1.0_f32 / 5000.0).max(1.0 / short.residuals);
+    short.usual_error += rate * (clipped - short.usual_error);
+    damping
+}
+
+fn learn_profile(params: &SurpriseParams, model: &mut Model<'_>, look: &Look, damping: f32) {
+    let minutes = model.short.pace.interval_secs() / SECS_PER_MINUTE;
+    let rate = params.profile_rate as f32 * minutes.min(1.0);
+    let teaching = Teaching { rate, damping, first_spread: look.yard.deviation };
+    if look.ordinary_day {
+        profile::teach(model.slots, look.place, look.value, teaching);
+    }
+}
+
+/// A shift that lasted is the new baseline: the day moves with it, and the course starts anew.
+fn rebase(params: &SurpriseParams, model: &mut Model<'_>) {
+    if f64::from(model.short.course.steps()) >= params.rebase_steps {
+        profile::shift(model.slots, model.short.offset);
+        (model.short.offset, model.short.course) = (0.0, Course::default());
+    }
+}
+
+fn learn_level(params: &SurpriseParams, short: &mut Short, look: &Look) {
+    let interval_days = short.pace.interval_secs() / SECS_PER_DAY;
+    let memory = (params.level_days as f32 / interval_days).max(0.5 * params.memory_points as f32);
+    let rate = (1.0 / memory).max(1.0 / short.points as f32);
+    if short.points == 1 {
+        short.level = look.value;
+        return;
+    }
+    let reach = CLIP * short.deviation;
+    let off = look.value - short.level;
+    let off = if short.points > START_POINTS { off.clamp(-reach, reach) } else { off };
+    short.level += rate * off;
+    short.deviation += rate * (off.abs() - short.deviation);
+}
+
+/// Fresh histograms.
+pub(crate) fn empty_histograms() -> Vec<RangeHistogram> {
+    vec![RangeHistogram::EMPTY; SIGNALS]
+}

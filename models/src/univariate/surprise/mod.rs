@@ -1,0 +1,19 @@
+//! Mean surprise: the full-tier detector of a single series, by how rarely its values, their means and their deviations
+//! from the usual day were seen. A table of contents.
+
+mod calendar;
+mod detector;
+mod histogram;
+mod judge;
+mod pace;
+mod params;
+mod profile;
+mod shape;
+mod signals;
+#[cfg(test)]
+mod tests;
+
+pub use calendar::{Calendar, ClockChange};
+pub use detector::{Lesson, MeanSurprise, Reading};
+pub use params::{SurpriseParams, SurpriseValidParams};
+pub use shape::Shape;

@@ -1,0 +1,130 @@
+//! The detector as a whole: the rules of all detectors, and what it says about series of known kinds.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::testkit::{Draws, breaches};
+use crate::{Detector, Maturity};
+
+const SEC: i64 = 1_000_000_000;
+
+fn fresh() -> MeanSurprise {
+    MeanSurprise::new(&SurpriseParams::default().check().unwrap())
+}
+
+/// A noisy day of a service, sampled every `secs`.
+fn day(draws: &mut Draws, at_secs: i64) -> f64 {
+    let phase = (at_secs % 86_400) as f64 / 86_400.0 * core::f64::consts::TAU;
+    100.0 - 40.0 * libm::cos(phase) + 2.0 * draws.normal()
+}
+
+/// Scenario: the inputs every detector must survive.
+/// Guarantees: causality, saving, NaN, gaps, duplicates, irregular intervals and size are in order.
+#[test]
+fn conforms() {
+    assert_eq!(breaches(fresh, 1, 400), Vec::new());
+}
+
+/// Scenario: a series from its first point on.
+/// Guarantees: no score before it is mature, and the count of missing points is right.
+#[test]
+fn maturity_is_explicit() {
+    let mut detector = fresh();
+    assert_eq!(detector.maturity(), Maturity::WarmingUp { needs_points: 20 });
+    for nth in 0..20 {
+        assert!(detector.observe(nth * SEC, 1.0, Lesson::Learn).is_none());
+    }
+    assert!(detector.observe(20 * SEC, 1.0, Lesson::Learn).is_some());
+}
+
+/// Scenario: a week of a daily pattern every five minutes, then a value that is usual by day, at night.
+/// Guarantees: it scores higher at night than by day, and the expectation says what was due.
+#[test]
+fn the_time_of_day_counts() {
+    let (mut detector, mut draws) = (fresh(), Draws::new(3));
+    (0..7 * 288).for_each(|nth| detector.learn(nth * 300 * SEC, &[day(&mut draws, nth * 300)]));
+    let midnight = 7 * 86_400 * SEC;
+    let night = detector.read(midnight, 140.0).unwrap();
+    let calm = detector.read(midnight, 60.0).unwrap();
+    assert!(night.score.value() > calm.score.value() + 0.5, "{night:?} {calm:?}");
+    assert!((night.expected - 60.0).abs() < 6.0, "{night:?}");
+}
+
+/// Scenario: the same week in local time, with the clock put forward by an hour on the fifth day; once with a calendar
+/// that knows it and once without.
+/// Guarantees: with the calendar the last day is less surprising.
+#[test]
+fn a_change_of_the_clock_is_no_anomaly() {
+    let change = ClockChange { from: 4 * 86_400 * SEC, offset_secs: 3600 };
+    let params = SurpriseParams::default().check().unwrap();
+    let local = Arc::new(Calendar::new(0, vec![change]));
+    let mean_of = |mut detector: MeanSurprise| {
+        let (mut draws, mut sum) = (Draws::new(5), 0.0);
+        for nth in 0..5 * 288 {
+            let ahead = if nth >= 4 * 288 { 3600 } else { 0 };
+            let x = day(&mut draws, nth * 300 + ahead);
+            let reading = detector.observe(nth * 300 * SEC, x, Lesson::Learn);
+            sum += if nth >= 4 * 288 { reading.unwrap().surprise } else { 0.0 };
+        }
+        sum / 288.0
+    };
+    let (knows, guesses) = (mean_of(MeanSurprise::with_calendar(&params, local)), mean_of(fresh()));
+    assert!(knows + 0.05 < guesses, "{knows} {guesses}");
+}
+
+/// Scenario: two hundred points at a level never seen, learned by one detector and withheld from another; then a
+/// shift that stays for a week.
+/// Guarantees: withheld points stay surprising (all but what tells a change from its last hour), learned ones do not; the shift becomes the baseline.
+#[test]
+fn what_is_withheld_does_not_become_normal() {
+    let (mut learns, mut draws) = (fresh(), Draws::new(7));
+    (0..2000).for_each(|nth| learns.learn(nth * 60 * SEC, &[50.0 + draws.normal()]));
+    let mut holds = learns.clone();
+    let first = learns.read(2000 * 60 * SEC, 80.0).unwrap().surprise;
+    for nth in 2000..2200 {
+        let x = 80.0 + draws.normal();
+        learns.observe(nth * 60 * SEC, x, Lesson::Learn);
+        holds.observe(nth * 60 * SEC, x, Lesson::Withhold);
+    }
+    let at = 2200 * 60 * SEC;
+    let (learned, held) = (learns.read(at, 80.0).unwrap(), holds.read(at, 80.0).unwrap());
+    assert!(held.surprise > 0.75 * first && learned.surprise < 0.5 * first, "{first} {held:?} {learned:?}");
+    assert_eq!(held.shape, Shape::LevelShift);
+    for nth in 2200..12_200 {
+        learns.observe(nth * 60 * SEC, 80.0 + draws.normal(), Lesson::Learn);
+    }
+    let later = learns.read(12_200 * 60 * SEC, 80.0).unwrap();
+    assert!((later.expected - 80.0).abs() < 2.0 && later.surprise < 1.0, "{later:?}");
+    assert_eq!(later.shape, Shape::Pattern);
+}
+
+/// Scenario: the same noisy day every second, 15 s, minute, five minutes and hour, for the time that makes 3000 points.
+/// Guarantees: the interval is learned; a point fifteen deviations off scores higher than 99 of 100 ordinary ones.
+#[test]
+fn works_at_every_interval() {
+    for secs in [1, 15, 60, 300, 3600] {
+        let (mut detector, mut draws) = (fresh(), Draws::new(11));
+        let mut seen: Vec<f64> = Vec::new();
+        for nth in 0..3000 {
+            let at = nth * secs;
+            let reading = detector.observe(at * SEC, day(&mut draws, at), Lesson::Learn);
+            seen.extend(reading.filter(|_| nth > 1000).map(|reading| reading.surprise));
+        }
+        assert_eq!(detector.interval_secs(), secs as f64);
+        seen.sort_by(f64::total_cmp);
+        let at = 3000 * secs;
+        let odd = detector.read(at * SEC, day(&mut draws, at) + 30.0).unwrap();
+        assert!(odd.surprise > seen[seen.len() * 99 / 100], "{secs} s: {odd:?} {:?}", seen.last());
+    }
+}
+
+/// Scenario: a detector after two weeks.
+/// Guarantees: its saved state is at most 6 KB.
+#[test]
+fn fits_in_six_kilobytes() {
+    let (mut detector, mut draws) = (fresh(), Draws::new(1));
+    (0..20_160).for_each(|nth| detector.learn(nth * 60 * SEC, &[day(&mut draws, nth * 60)]));
+    let size = postcard::to_allocvec(&detector).unwrap().len();
+    assert!(size <= 6144, "{size}");
+    assert_eq!(detector.day_coverage(), 1.0);
+}

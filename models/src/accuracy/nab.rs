@@ -114,7 +114,10 @@ impl NabFile {
     #[must_use]
     pub fn raw_score(&self, alarms: &[usize], profile: &NabProfile) -> f64 {
         let mut sum = Sum::new(self.n_windows, self.first_window(), profile);
-        alarms.iter().filter_map(|&at| self.rows.get(at.checked_sub(self.first)?)).for_each(|row| sum.add(*row));
+        alarms
+            .iter()
+            .filter_map(|&at| self.rows.get(at.checked_sub(self.first)?))
+            .for_each(|row| sum.add(*row));
         sum.raw()
     }
 
@@ -126,7 +129,8 @@ impl NabFile {
     #[must_use]
     pub fn sweep(&self, scores: &[f64], profile: &NabProfile) -> Vec<(f64, f64)> {
         assert_eq!(scores.len(), self.scored().end, "a score for every row");
-        let mut order: Vec<(f64, Row)> = scores[self.first..].iter().copied().zip(self.rows.iter().copied()).collect();
+        let mut order: Vec<(f64, Row)> =
+            scores[self.first..].iter().copied().zip(self.rows.iter().copied()).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut sum = Sum::new(self.n_windows, self.first_window(), profile);
         let mut curve = vec![(f64::INFINITY, sum.raw())];

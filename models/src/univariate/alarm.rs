@@ -82,11 +82,16 @@ impl AlarmRule {
 
     /// Whether the point at `at` with this score is an alarm.
     pub fn alarms(&mut self, at: i64, score: RawScore) -> bool {
-        let since_secs = self.last_at.map_or(f64::INFINITY, |last| at.saturating_sub(last) as f64 / NANOS_PER_SEC);
+        let since_secs =
+            self.last_at.map_or(f64::INFINITY, |last| at.saturating_sub(last) as f64 / NANOS_PER_SEC);
         if score.value() < self.params.threshold || since_secs <= self.params.hold_off_secs {
             return false;
         }
-        let count = if self.last_at.is_none() { 0.0 } else { self.count * libm::exp(-since_secs / self.params.fatigue_secs) };
+        let count = if self.last_at.is_none() {
+            0.0
+        } else {
+            self.count * libm::exp(-since_secs / self.params.fatigue_secs)
+        };
         if score.value() < self.params.threshold + self.params.fatigue * libm::log10(1.0 + count) {
             return false;
         }

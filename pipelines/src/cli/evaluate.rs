@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigArgs, Exit, chain_of};
+use super::{ConfigArgs, Exit, chain_of, evaluate_series};
 use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary};
 
 /// What can be evaluated.
@@ -12,6 +12,12 @@ use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canar
 enum Kind {
     /// Recorded rollouts: `labels.json`, `<id>.csv.zst`, `<id>.log.zst`
     Canary,
+    /// KPIs of the 2018 AIOps challenge: `<id>.csv.zst`
+    Kpi2018,
+    /// Microsoft cloud monitoring: `<kind>/<name>.csv.zst`
+    Mscloud,
+    /// Numenta Anomaly Benchmark: `data/`, `combined_windows.json`
+    Nab,
 }
 
 /// Arguments of `evaluate`.
@@ -28,17 +34,33 @@ pub(crate) struct EvaluateArgs {
     /// Also write the recordings as OTLP JSON lines that `bellwether replay` reads, a folder for each
     #[arg(long, value_name = "DIR")]
     write_otlp: Option<PathBuf>,
+    /// nab: score at this threshold instead of the best one
+    #[arg(long)]
+    threshold: Option<f64>,
+    /// Also write a page of plots, one per series, misses and false alarms first
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
 }
 
 /// Exit 0 when the figures could be computed, whatever they are.
 pub(crate) fn main(args: &EvaluateArgs) -> Exit {
+    let printing =
+        evaluate_series::Printing { folder: &args.folder, json: args.json, html: args.html.as_ref() };
+    match args.kind {
+        Kind::Canary => canary(args),
+        Kind::Kpi2018 => evaluate_series::kpi2018(&printing),
+        Kind::Mscloud => evaluate_series::mscloud(&printing),
+        Kind::Nab => evaluate_series::nab(&printing, args.threshold),
+    }
+}
+
+fn canary(args: &EvaluateArgs) -> Exit {
     let plan = match args.config.plan() {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let Kind::Canary = args.kind;
     let exported = args.write_otlp.as_ref().map_or(Ok(Vec::new()), |out| export_canary(&args.folder, out));
     match exported.map_err(EvaluateError::from).and_then(|_| evaluate_canary(&args.folder, &plan)) {
         Ok(report) if args.json => {

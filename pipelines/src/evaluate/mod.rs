@@ -7,9 +7,26 @@
 mod canary;
 mod canaryrec;
 mod export;
+mod kpi2018;
+mod mscloud;
+mod nab;
+mod plots;
+mod points;
+mod published;
+mod resample;
 mod rig;
+mod series;
+#[cfg(test)]
+mod univariate_tests;
 
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
 pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError, read_labels};
 pub use export::export_canary;
+pub use kpi2018::read_kpi2018;
+pub use mscloud::read_mscloud;
+pub use nab::{NabFileResult, NabReport, evaluate_nab};
+pub use plots::{Plot, page};
+pub use points::{PointReport, PointResult, point_report};
+pub use published::Published;
 pub use rig::{Rig, RigOutput};
+pub use series::{LabelledSeries, ScoredSeries, default_params, score_series};

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
-use super::judge::{Look, Model, Short, empty_histograms, learn, look, note};
 use super::histogram::RangeHistogram;
+use super::judge::{Look, Model, Short, empty_histograms, learn, look, note};
 use super::params::{SurpriseParams, SurpriseValidParams};
 use super::profile::{SLOTS, Slot, coverage};
 use super::shape::Shape;
@@ -133,6 +133,12 @@ impl MeanSurprise {
     #[must_use]
     pub fn day_coverage(&self) -> f64 {
         f64::from(coverage(&self.slots))
+    }
+
+    /// Bytes of state, without what all series share.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(self.slots.as_slice()) + size_of_val(self.histograms.as_slice())
     }
 
     fn look(&self, at: i64, x: f64) -> Option<Look> {

@@ -173,12 +173,7 @@ pub(crate) fn look(
 }
 
 /// (mean of s^1.5)^(1/1.5) over the views that count, and the largest s. An absent view counts as no surprise.
-fn mean_surprise(
-    counted: u32,
-    histograms: &[RangeHistogram],
-    views: &Signals,
-    weight: f32,
-) -> (f32, usize) {
+fn mean_surprise(counted: u32, histograms: &[RangeHistogram], views: &Signals, weight: f32) -> (f32, usize) {
     let (mut sum, mut strongest, mut most) = (0.0_f32, 0, 0.0_f32);
     for (nth, (histogram, view)) in histograms.iter().zip(views).enumerate() {
         if view.is_nan() || counted >> nth & 1 == 0 {
@@ -226,7 +221,8 @@ fn visit(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
     let interval_days = model.short.pace.interval_secs() / SECS_PER_DAY;
     let memory = (params.memory_days as f32 / interval_days).max(params.memory_points as f32);
     // a gap fades no more than a day of points would: absence is not news about values
-    let points = (look.steps * model.short.pace.step_secs() / model.short.pace.interval_secs()).clamp(1.0, 1.0 / interval_days.min(1.0));
+    let points = (look.steps * model.short.pace.step_secs() / model.short.pace.interval_secs())
+        .clamp(1.0, 1.0 / interval_days.min(1.0));
     model.short.weight *= 1.0 + points / memory;
     if model.short.weight > WEIGHT_MAX {
         let factor = 1.0 / model.short.weight;

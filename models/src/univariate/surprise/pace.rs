@@ -81,7 +81,8 @@ mod tests {
             assert_eq!(pace.interval_secs(), secs as f32);
             assert_eq!(pace.steps(secs * SEC), (secs as f32 / 10.0).min(1.0));
         }
-        let near = |pace: Pace, secs: f32| assert!((pace.interval_secs() / secs - 1.0).abs() < 0.05, "{pace:?}");
+        let near =
+            |pace: Pace, secs: f32| assert!((pace.interval_secs() / secs - 1.0).abs() < 0.05, "{pace:?}");
         near(paced((0..100).map(|nth| 60 * SEC + (nth % 5 - 2) * SEC / 5)), 60.0);
         near(paced((0..100).map(|nth| if nth % 10 == 3 { 120 * SEC } else { 60 * SEC })), 60.0);
         near(paced((0..200).map(|nth| if nth < 100 { 60 * SEC } else { 15 * SEC })), 15.0);

@@ -1,0 +1,144 @@
+//! Labelled single series: reading them, and the run of the production detector over them.
+//!
+//! The detector has its default settings and sees the points one by one in the order of the file; what it has scored is
+//! never touched again. A point that it cannot use (no number, a repeated timestamp) keeps the score of the point before.
+//! Not done here: thresholds, figures.
+
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use engine::record::{NANOS_PER_SEC, UnixNanos};
+use engine::time::clock::Clock;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use models::univariate::{Lesson, MeanSurprise, Reading, SurpriseParams, SurpriseValidParams};
+
+use super::canaryrec::RecordingError;
+
+/// A recording is some MiB; a bound keeps a wrong file from eating the memory.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// One labelled series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledSeries {
+    /// Its path below the folder, without the ending.
+    pub name: String,
+    /// Event time of each point.
+    pub at: Vec<UnixNanos>,
+    /// Values; NaN where there is none.
+    pub values: Vec<f64>,
+    /// Whether a point belongs to an anomaly.
+    pub labels: Vec<bool>,
+    /// The points that count; those before them are only learned.
+    pub scored: Range<usize>,
+}
+
+impl LabelledSeries {
+    /// Days that the scored points span.
+    #[must_use]
+    pub fn scored_days(&self) -> f64 {
+        let at = &self.at[self.scored.clone()];
+        match (at.first(), at.last()) {
+            (Some(first), Some(last)) => (last - first) as f64 / (86_400.0 * NANOS_PER_SEC as f64),
+            _ => 0.0,
+        }
+    }
+}
+
+/// What the detector said about a series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoredSeries {
+    /// A score for every point; 0 before the first one.
+    pub scores: Vec<f64>,
+    /// The reading of every point that had one.
+    pub readings: Vec<Option<Reading>>,
+    /// Nanoseconds that the run took.
+    pub nanos: i64,
+    /// State at the end, bytes.
+    pub state_bytes: usize,
+}
+
+/// Runs the production detector over a series.
+#[must_use]
+pub fn score_series(series: &LabelledSeries, params: &SurpriseValidParams) -> ScoredSeries {
+    let clock = Clock::system();
+    let mut detector = MeanSurprise::new(params);
+    let started = clock.now();
+    let points = series.at.iter().zip(&series.values);
+    let readings: Vec<Option<Reading>> =
+        points.map(|(&at, &value)| detector.observe(at, value, Lesson::Learn)).collect();
+    let nanos = clock.now() - started;
+    let mut last = 0.0;
+    let scores = readings.iter().map(|reading| {
+        last = reading.map_or(last, |reading| reading.score.value());
+        last
+    });
+    ScoredSeries { scores: scores.collect(), readings, nanos, state_bytes: detector.state_bytes() }
+}
+
+/// The one configuration of all benchmarks: what production runs.
+#[must_use]
+pub fn default_params() -> SurpriseValidParams {
+    SurpriseParams::default().check().expect("defaults are within their ranges")
+}
+
+/// All `.csv.zst` files below a folder, sorted by path.
+///
+/// # Errors
+/// [`RecordingError::File`] for a folder that cannot be listed.
+pub(super) fn csv_files(folder: &Path) -> Result<Vec<PathBuf>, RecordingError> {
+    let fail = |source| RecordingError::File { path: folder.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.is_dir() {
+            found.extend(csv_files(&path)?);
+        } else if path.to_string_lossy().ends_with(".csv.zst") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Path of a file below a folder, without its last `.zst`.
+pub(super) fn name_below(folder: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+    below.strip_suffix(".zst").unwrap_or(&below).to_owned()
+}
+
+/// The text of a file, unpacked if it is packed.
+///
+/// # Errors
+/// [`RecordingError::File`].
+pub(super) fn read_text(path: &Path) -> Result<String, RecordingError> {
+    let fail = |source| RecordingError::File { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(fail)?;
+    let mut text = String::new();
+    if path.extension().is_some_and(|ending| ending == "zst") {
+        let decoder = zstd::Decoder::new(file).map_err(fail)?;
+        decoder.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(fail)?;
+    } else {
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(fail)?;
+    }
+    Ok(text)
+}
+
+/// Cells of the rows after the header, with their line numbers; quotes around cells are taken off.
+pub(super) fn rows(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
+    let lines = text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(idx, line)| (idx + 1, line.split(',').map(|cell| cell.trim().trim_matches('"')).collect()))
+}
+
+/// A date and time in UTC, as in `2014-04-01 00:05:00` or `2018-03-15T00:00:00Z`.
+pub(super) fn parse_time(text: &str) -> Option<UnixNanos> {
+    let civil: DateTime = text.trim_end_matches('Z').parse().ok()?;
+    let timestamp = Offset::UTC.to_timestamp(civil).ok()?;
+    UnixNanos::try_from(timestamp.as_nanosecond()).ok()
+}
+
+/// A line that is not what the layout says.
+pub(super) fn bad_line(path: &Path, line: usize, why: impl Into<String>) -> RecordingError {
+    RecordingError::Line { path: path.to_owned(), line, why: why.into() }
+}

@@ -1,0 +1,62 @@
+//! The floors of the public benchmarks, on the real data, when `BELLWETHER_DATA` says where it is.
+
+use std::path::{Path, PathBuf};
+
+use super::nab::read_files;
+use super::published::read_scores;
+use super::*;
+
+fn folder_of(name: &str) -> Option<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "only tests look for data sets that are not in the repository"
+    )]
+    let root = std::env::var("BELLWETHER_DATA").ok()?;
+    Some(Path::new(&root).join(name)).filter(|path| path.is_dir())
+}
+
+/// Scenario: the published result tables of sixteen detectors, and the windows of the same files.
+/// Guarantees: probation and windows take the same rows as the benchmark's own scorer did, for every line (older tables
+/// count the rows of probation as well).
+#[test]
+fn windows_cover_the_published_rows() {
+    let Some(folder) = folder_of("nab") else { return };
+    let files = read_files(&folder).unwrap();
+    let published = read_scores(&folder.join("published_standard_scores.csv")).unwrap();
+    let mut checked = 0;
+    for labelled in &files {
+        for row in published.values().filter_map(|rows| rows.get(&labelled.series.name)) {
+            let (all, scored) = (labelled.series.values.len(), labelled.file.scored().len());
+            assert!(row.rows == all || row.rows == scored, "{} {row:?}", labelled.series.name);
+            let (inside, seen) = (labelled.file.n_window_rows(), row.hits + row.misses);
+            assert!(seen == inside || row.rows == all, "{} {row:?}: {inside}", labelled.series.name);
+            checked += 1;
+        }
+    }
+    assert!(checked > 500, "{checked}");
+}
+
+/// Scenario: all files of the Numenta benchmark.
+/// Guarantees: with a threshold from other files the score is at least 66, and the table of published detectors gives
+/// the known figures of ARTime and Numenta HTM on these files (73.3 and 68.0).
+#[test]
+fn nab_keeps_its_floor() {
+    let Some(folder) = folder_of("nab") else { return };
+    let (report, _) = evaluate_nab(&folder, &default_params(), None).unwrap();
+    assert!(report.cross_fitted >= 66.0, "{} {:?}", report.cross_fitted, report.cross_fitted_interval);
+    let of = |name: &str| report.published.iter().find(|other| other.detector == name).unwrap().standard;
+    assert!((of("ARTime") - 73.3).abs() < 0.05 && (of("numenta") - 68.0).abs() < 0.05, "{report:?}");
+}
+
+/// Scenario: all series of Microsoft's cloud monitoring.
+/// Guarantees: VUS-PR (20 points) of at least .66.
+#[test]
+fn mscloud_keeps_its_floor() {
+    let Some(folder) = folder_of("mscloud") else { return };
+    let scored = read_mscloud(&folder).unwrap().into_iter().map(|series| {
+        let scored = score_series(&series, &default_params());
+        (series, scored)
+    });
+    let report = point_report(&scored.collect::<Vec<_>>());
+    assert!(report.vus_pr >= 0.66, "{} {:?}", report.vus_pr, report.vus_pr_interval);
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigArgs, Exit, chain_of, evaluate_series};
+use super::{ConfigArgs, Exit, chain_of, evaluate_logs, evaluate_series};
 use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary};
 
 /// What can be evaluated.
@@ -14,6 +14,8 @@ enum Kind {
     Canary,
     /// KPIs of the 2018 AIOps challenge: `<id>.csv.zst`
     Kpi2018,
+    /// Labelled log lines: Loghub files, or recordings whose statements are known
+    Logs,
     /// Microsoft cloud monitoring: `<kind>/<name>.csv.zst`
     Mscloud,
     /// Numenta Anomaly Benchmark: `data/`, `combined_windows.json`
@@ -51,6 +53,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
     match args.kind {
         Kind::Canary => canary(args),
         Kind::Kpi2018 => evaluate_series::kpi2018(&printing),
+        Kind::Logs => evaluate_logs::logs(&args.folder, args.json),
         Kind::Mscloud => evaluate_series::mscloud(&printing),
         Kind::Nab => evaluate_series::nab(&printing, args.threshold),
     }

@@ -5,6 +5,7 @@ use git2::{Commit, Oid, Repository, Sort};
 
 use super::Request;
 use super::find::{How, find};
+use super::later::{Place, superseded};
 use super::message::{Marks, marks_of};
 use super::tree::{lies_under, touched_paths};
 use crate::policy::Reason;
@@ -66,7 +67,7 @@ pub fn examine(
     }
     let refusal = match by_itself(&commit, how, request, now) {
         Some(reason) => Some(reason),
-        None => by_others(repo, &commit, &later, request)?,
+        None => by_others(repo, &commit, (head, &later), request)?,
     };
     Ok(match refusal {
         Some(reason) => Finding::Refused { target: guilty.to_string(), reason },
@@ -156,7 +157,7 @@ fn by_itself(commit: &Commit<'_>, how: How, request: &Request, now: Timestamp) -
 fn by_others(
     repo: &Repository,
     commit: &Commit<'_>,
-    later: &[Oid],
+    (head, later): (Oid, &[Oid]),
     request: &Request,
 ) -> Result<Option<Reason>, git2::Error> {
     let id = commit.id();
@@ -169,14 +170,5 @@ fn by_others(
         );
         return Ok(Some(Reason::new("mixed_commit", text)));
     }
-    for newer in later {
-        let newer = repo.find_commit(*newer)?;
-        let theirs = touched_paths(repo, &newer, None)?;
-        let same = theirs.iter().find(|file| lies_under(file, &request.path) || touched.contains(file));
-        if let Some(file) = same {
-            let text = format!("{} changed {file} after {id}: a later decision stands", newer.id());
-            return Ok(Some(Reason::new("superseded", text)));
-        }
-    }
-    Ok(None)
+    superseded(repo, &Place { head, guilty: commit, touched: &touched, later }, request)
 }

@@ -6,6 +6,7 @@
 
 mod examine;
 mod find;
+mod later;
 mod message;
 mod mirror;
 mod tree;

@@ -80,6 +80,27 @@ fn subject_of(commit: &Commit<'_>) -> String {
     message.lines().next().unwrap_or_default().to_owned()
 }
 
+/// The first of our commits that a person took back, and by which commit.
+///
+/// # Errors
+/// What the repository cannot answer.
+pub fn taken_back(
+    repo: &Repository,
+    head: Oid,
+    (ours, walk_commits): (&[String], usize),
+) -> Result<Option<(String, Oid)>, git2::Error> {
+    for id in commits(repo, head, None, walk_commits)? {
+        let marks = marks_of(repo.find_commit(id)?.message_bytes());
+        let reverts = |our: &&String| {
+            marks.reverts.iter().any(|name| name.len() >= 7 && our.starts_with(&name.to_ascii_lowercase()))
+        };
+        if let Some(our) = ours.iter().find(reverts) {
+            return Ok(Some((our.clone(), id)));
+        }
+    }
+    Ok(None)
+}
+
 /// Commits reachable from `head` and not from `without`, newest first.
 fn commits(repo: &Repository, head: Oid, without: Option<Oid>, max: usize) -> Result<Vec<Oid>, git2::Error> {
     let mut walk = repo.revwalk()?;

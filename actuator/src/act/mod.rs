@@ -11,7 +11,7 @@ mod message;
 mod mirror;
 mod tree;
 
-pub use examine::{Finding, Target, examine};
+pub use examine::{Finding, Target, examine, taken_back};
 pub use message::commit_message;
 pub use mirror::{Mirror, Pushed, Reverted};
 

@@ -11,7 +11,7 @@ mod simulator;
 mod trial;
 mod world;
 
-pub use conformance::{Breach, breaches};
+pub use conformance::{Breach, breaches, calibration_breaches};
 pub use draws::Draws;
 pub use simulator::{RELEASE_AT, SimTick, Simulator};
 pub use trial::{Outcome, trial};

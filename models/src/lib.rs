@@ -5,9 +5,9 @@
 //! Deliberately absent: streams, batches, clocks, files and names of services.
 
 pub mod accuracy;
-pub mod bank;
 pub mod calibrate;
 pub mod detector;
+pub mod exhaustion;
 pub mod params;
 pub mod sequential;
 pub mod text;

@@ -1,18 +1,22 @@
 //! For tests of this and other crates: seeded worlds in which a canary is watched, and what a detector must keep to.
 //!
-//! Promises: the same seed gives the same world on every machine. Nothing in here is compiled into a product.
+//! Promises: the same seed gives the same world on every machine. No running engine draws on it; `evaluate --simulate` does.
 //! The worlds are synthetic; what they show about false stops is a measurement, not a proof.
 
 mod conformance;
 mod draws;
 #[cfg(test)]
 mod false_stops;
+mod leaks;
 mod simulator;
 mod trial;
+mod usage;
 mod world;
 
-pub use conformance::{Breach, breaches, calibration_breaches};
+pub use conformance::{Breach, breaches};
 pub use draws::Draws;
+pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};
 pub use simulator::{RELEASE_AT, SimTick, Simulator};
 pub use trial::{Outcome, trial};
+pub use usage::{Growth, Healthy, Leak, Usage, usage};
 pub use world::{Harm, Noise, Weights, World};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigArgs, Exit, chain_of, evaluate_logs, evaluate_series};
+use super::{ConfigArgs, Exit, chain_of, evaluate_exhaustion, evaluate_logs, evaluate_series};
 use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary};
 
 /// What can be evaluated.
@@ -12,6 +12,8 @@ use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canar
 enum Kind {
     /// Recorded rollouts: `labels.json`, `<id>.csv.zst`, `<id>.log.zst`
     Canary,
+    /// Processes that run out of something: `labels.json`, `<id>.csv.zst`
+    Exhaustion,
     /// KPIs of the 2018 AIOps challenge: `<id>.csv.zst`
     Kpi2018,
     /// Labelled log lines: Loghub files, or recordings whose statements are known
@@ -42,6 +44,9 @@ pub(crate) struct EvaluateArgs {
     /// Also write a page of plots, one per series, misses and false alarms first
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// exhaustion: also try generated series, beside the rules that most people run
+    #[arg(long)]
+    simulate: bool,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -52,6 +57,11 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         evaluate_series::Printing { folder: &args.folder, json: args.json, html: args.html.as_ref() };
     match args.kind {
         Kind::Canary => canary(args),
+        Kind::Exhaustion => {
+            use evaluate_exhaustion::Generated;
+            let generated = if args.simulate { Generated::Yes } else { Generated::No };
+            evaluate_exhaustion::exhaustion(&args.folder, args.json, args.html.as_deref(), generated)
+        }
         Kind::Kpi2018 => evaluate_series::kpi2018(&printing),
         Kind::Logs => evaluate_logs::logs(&args.folder, args.json),
         Kind::Mscloud => evaluate_series::mscloud(&printing),

@@ -6,6 +6,9 @@
 
 mod canary;
 mod canaryrec;
+mod exhaustion;
+mod exhaustion_page;
+mod exhaustion_simulate;
 mod export;
 mod kpi2018;
 mod line_labels;
@@ -24,6 +27,11 @@ mod univariate_tests;
 
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
 pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError, read_labels};
+pub use exhaustion::{
+    ExhaustionLabel, ExhaustionReport, ExhaustionResult, RecordedUsage, evaluate_exhaustion, read_usage,
+};
+pub use exhaustion_page::exhaustion_page;
+pub use exhaustion_simulate::{SimulatedRule, simulate_exhaustion};
 pub use export::export_canary;
 pub use kpi2018::read_kpi2018;
 pub use logs::{LabelledLines, LogsReport, SystemGrouping, evaluate_logs};

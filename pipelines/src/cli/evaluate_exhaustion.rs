@@ -1,0 +1,95 @@
+//! `bellwether evaluate exhaustion`: recorded processes that run out of something.
+
+use std::path::Path;
+
+use models::exhaustion::ExhaustionParams;
+use serde::Serialize;
+
+use super::{Exit, chain_of};
+use crate::evaluate::{
+    ExhaustionReport, SimulatedRule, evaluate_exhaustion, exhaustion_page, simulate_exhaustion,
+};
+
+/// Also try generated series, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Generated {
+    /// Recordings only.
+    No,
+    /// Both.
+    Yes,
+}
+
+/// What is printed with `--json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    recorded: &'a ExhaustionReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulated: Option<std::collections::BTreeMap<&'static str, SimulatedRule>>,
+}
+
+/// Exit 0 when the figures could be computed, whatever they are.
+pub(crate) fn exhaustion(folder: &Path, json: bool, html: Option<&Path>, generated: Generated) -> Exit {
+    let params = ExhaustionParams::default().check().expect("the defaults are checked by a test");
+    let report = match evaluate_exhaustion(folder, &params) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("error: {}", chain_of(&error));
+            return Exit::Failed;
+        }
+    };
+    if let Some(path) = html
+        && let Err(error) = std::fs::write(path, exhaustion_page(&report))
+    {
+        eprintln!("error: cannot write {}: {error}", path.display());
+        return Exit::Failed;
+    }
+    let simulated = (generated == Generated::Yes).then(|| simulate_exhaustion(&params));
+    let document = Document { recorded: &report, simulated };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&document).expect("plain values always serialise"));
+    } else {
+        print_table(&document);
+    }
+    Exit::Fine
+}
+
+fn print_table(document: &Document<'_>) {
+    let report = document.recorded;
+    println!("{:<18} {:<7} {:<22} {:>8} {:>8}", "id", "of", "truth", "warn s", "act s");
+    let secs = |lead: Option<f64>, at: Option<usize>| match (lead, at) {
+        (Some(lead), _) => format!("{lead:.0}"),
+        (None, Some(at)) => format!("@{at}"),
+        (None, None) => "-".to_owned(),
+    };
+    for s in &report.series {
+        let (warn, act) = (secs(s.lead_s, s.warned_at), secs(s.act_lead_s, s.acted_at));
+        println!("{:<18} {:<7} {:<22} {warn:>8} {act:>8}", s.id, s.resource, s.truth);
+    }
+    println!(
+        "{} of {} warned, median lead {:.0} s, {:.0} % half an hour ahead; {} of {} healthy falsely",
+        report.warned,
+        report.positives,
+        report.median_lead_s,
+        100.0 * report.lead_over_half_share,
+        report.false_alarms,
+        report.negatives
+    );
+    println!(
+        "strict rule: {} of {}, median lead {:.0} s, {:.0} % half an hour ahead; {} falsely",
+        report.acted,
+        report.positives,
+        report.act_median_lead_s,
+        100.0 * report.act_lead_over_half_share,
+        report.act_false_alarms
+    );
+    for (name, rule) in document.simulated.iter().flatten() {
+        println!(
+            "generated, {name}: {:.3} false a series-day, {:.0} % warned, {:.0} % of the slow ones early, lead {:.0}",
+            rule.false_per_series_day,
+            100.0 * rule.warned_share,
+            100.0 * rule.early_share,
+            rule.median_lead_samples
+        );
+    }
+}

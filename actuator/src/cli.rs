@@ -14,11 +14,13 @@ use crate::config::{Fault, Plan, read_files};
 use crate::error::{ActuatorError, Result, Turn};
 use crate::freeze;
 use crate::ledger::{LEDGER_FILE, read_chain};
+use crate::oversight;
 use crate::run::{Clock, run};
 
 const EXAMPLES: &str = "Examples:
   bellwether-actuator run --config actuator.yaml
   bellwether-actuator check --config actuator.yaml --json
+  bellwether-actuator approve ID --by ada@sso.example
   bellwether-actuator freeze --why 'migration until noon'
   bellwether-actuator ledger verify --set data_dir=/var/lib/bellwether-actuator";
 
@@ -61,6 +63,36 @@ enum Command {
     Ledger {
         #[command(subcommand)]
         command: Option<LedgerCommand>,
+    },
+    /// Let the remedy be made that waits for a person, on exactly this evidence
+    Approve {
+        /// Id of the event, or of its incident
+        id: String,
+        /// Who approves: name@identity-provider; stands in ledger and commit
+        #[arg(long)]
+        by: String,
+    },
+    /// Do not let it be made
+    Reject {
+        /// Id of the event, or of its incident
+        id: String,
+        /// Who rejects
+        #[arg(long)]
+        by: String,
+        /// For those who wonder later
+        #[arg(long, default_value = "no reason given")]
+        why: String,
+    },
+    /// Let a scope act by itself again that was demoted because a person took its revert back
+    Rearm {
+        /// Name of the policy's scope
+        scope: String,
+        /// Who says so
+        #[arg(long)]
+        by: String,
+        /// For those who wonder later
+        #[arg(long, default_value = "no reason given")]
+        why: String,
     },
     /// Stop all actions at once, until thaw
     Freeze {
@@ -137,6 +169,13 @@ fn execute(arguments: &Arguments, clock: Clock, out: &mut dyn Write) -> Result<u
         Command::Run => start(plan, clock).map(|()| 0),
         Command::Check => Ok(0),
         Command::Ledger { command } => ledger(&plan, command.is_some(), as_json, out),
+        Command::Approve { id, by } => told(oversight::approve(&plan, id, by, clock())?, as_json, out),
+        Command::Reject { id, by, why } => {
+            told(oversight::reject(&plan, id, (by, why), clock())?, as_json, out)
+        }
+        Command::Rearm { scope, by, why } => {
+            told(oversight::rearm(&plan, scope, (by, why), clock())?, as_json, out)
+        }
         Command::Freeze { why } => {
             freeze::freeze(&plan.data_dir, why, clock())?;
             say(out, as_json, &json!({"frozen": true, "why": why}), "frozen: nothing is done until thaw");
@@ -148,6 +187,11 @@ fn execute(arguments: &Arguments, clock: Clock, out: &mut dyn Write) -> Result<u
             Ok(0)
         }
     }
+}
+
+fn told(answer: oversight::Answer, as_json: bool, out: &mut dyn Write) -> Result<u8> {
+    say(out, as_json, &answer.document, &answer.text);
+    Ok(answer.code)
 }
 
 fn say(out: &mut dyn Write, as_json: bool, object: &serde_json::Value, text: &str) {

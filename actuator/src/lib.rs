@@ -15,11 +15,13 @@ pub mod config;
 pub mod desk;
 pub mod error;
 pub mod freeze;
+pub mod inbox;
 pub mod intake;
 #[cfg(feature = "kafka")]
 mod kafka;
 pub mod ledger;
 pub mod outcome;
+pub mod oversight;
 pub mod policy;
 pub mod run;
 pub mod telemetry;

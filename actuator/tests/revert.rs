@@ -217,20 +217,6 @@ fn a_revert_that_a_person_took_back_is_not_repeated() {
     assert_eq!(world.head(), head);
 }
 
-/// Scenario: after the bad commit somebody moved on to 1.2.0, or changed another file of the service. Guarantees: the later
-/// decision stands.
-#[test]
-fn a_later_change_on_the_path_supersedes() {
-    let world = World::new();
-    world.bad_deploy();
-    world.commit(CART, &manifest("1.2.0", 500), "Deploy cart 1.2.0", -30);
-    refuses(&world, &event(), "superseded");
-    let world = World::new();
-    world.bad_deploy();
-    world.commit("apps/cart/values.yaml", "a: 1\n", "Tune cart", -30);
-    refuses(&world, &event(), "superseded");
-}
-
 /// Scenario: after the bad commit somebody deployed another service whose path begins with the same letters. Guarantees:
 /// that is no decision about this one.
 #[test]

@@ -5,6 +5,7 @@
 //! Deliberately absent: streams, batches, clocks, files and names of services.
 
 pub mod accuracy;
+pub mod bank;
 pub mod calibrate;
 pub mod detector;
 pub mod exhaustion;

@@ -5,6 +5,7 @@ use git2::{Commit, Oid, Repository, Sort};
 
 use super::Request;
 use super::find::{How, find};
+use super::later::{Place, superseded};
 use super::message::{Marks, marks_of};
 use super::tree::{lies_under, touched_paths};
 use crate::policy::Reason;
@@ -66,7 +67,7 @@ pub fn examine(
     }
     let refusal = match by_itself(&commit, how, request, now) {
         Some(reason) => Some(reason),
-        None => by_others(repo, &commit, &later, request)?,
+        None => by_others(repo, &commit, (head, &later), request)?,
     };
     Ok(match refusal {
         Some(reason) => Finding::Refused { target: guilty.to_string(), reason },
@@ -77,6 +78,27 @@ pub fn examine(
 fn subject_of(commit: &Commit<'_>) -> String {
     let message = String::from_utf8_lossy(commit.message_bytes());
     message.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The first of our commits that a person took back, and by which commit.
+///
+/// # Errors
+/// What the repository cannot answer.
+pub fn taken_back(
+    repo: &Repository,
+    head: Oid,
+    (ours, walk_commits): (&[String], usize),
+) -> Result<Option<(String, Oid)>, git2::Error> {
+    for id in commits(repo, head, None, walk_commits)? {
+        let marks = marks_of(repo.find_commit(id)?.message_bytes());
+        let reverts = |our: &&String| {
+            marks.reverts.iter().any(|name| name.len() >= 7 && our.starts_with(&name.to_ascii_lowercase()))
+        };
+        if let Some(our) = ours.iter().find(reverts) {
+            return Ok(Some((our.clone(), id)));
+        }
+    }
+    Ok(None)
 }
 
 /// Commits reachable from `head` and not from `without`, newest first.
@@ -156,7 +178,7 @@ fn by_itself(commit: &Commit<'_>, how: How, request: &Request, now: Timestamp) -
 fn by_others(
     repo: &Repository,
     commit: &Commit<'_>,
-    later: &[Oid],
+    (head, later): (Oid, &[Oid]),
     request: &Request,
 ) -> Result<Option<Reason>, git2::Error> {
     let id = commit.id();
@@ -169,14 +191,5 @@ fn by_others(
         );
         return Ok(Some(Reason::new("mixed_commit", text)));
     }
-    for newer in later {
-        let newer = repo.find_commit(*newer)?;
-        let theirs = touched_paths(repo, &newer, None)?;
-        let same = theirs.iter().find(|file| lies_under(file, &request.path) || touched.contains(file));
-        if let Some(file) = same {
-            let text = format!("{} changed {file} after {id}: a later decision stands", newer.id());
-            return Ok(Some(Reason::new("superseded", text)));
-        }
-    }
-    Ok(None)
+    superseded(repo, &Place { head, guilty: commit, touched: &touched, later }, request)
 }

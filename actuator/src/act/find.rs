@@ -107,11 +107,13 @@ fn holds(repo: &Repository, blob: Option<Oid>, version: &str) -> Result<bool, gi
 /// only on a line that speaks of a version, because `replicas: 2` is no version.
 pub(super) fn mentions(text: &str, version: &str) -> bool {
     let bare = version.chars().all(|c| c.is_ascii_digit());
-    text.lines().any(|line| {
-        let lower = line.to_ascii_lowercase();
-        let speaks = ["image", "tag", "version", "revision", "hash"].iter().any(|word| lower.contains(word));
-        (!bare || speaks) && mentions_in_line(line, version)
-    })
+    text.lines().any(|line| (!bare || speaks_of_version(line)) && mentions_in_line(line, version))
+}
+
+/// Whether a line is about which version runs.
+pub(super) fn speaks_of_version(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    ["image", "tag", "version", "revision", "hash"].iter().any(|word| lower.contains(word))
 }
 
 fn mentions_in_line(line: &str, version: &str) -> bool {

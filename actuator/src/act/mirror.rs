@@ -8,7 +8,7 @@ use std::path::Path;
 use contract::Timestamp;
 use git2::{ErrorCode, FetchOptions, Oid, Repository, Signature, Time};
 
-use super::examine::{Finding, Target, examine};
+use super::examine::{Finding, Target, examine, taken_back};
 use super::message::commit_message;
 use super::{Request, tree};
 use crate::error::{ActuatorError, Result};
@@ -78,6 +78,19 @@ impl Mirror {
     /// [`ActuatorError::Git`] if the clone cannot answer.
     pub fn examine(&self, head: Oid, request: &Request, now: Timestamp) -> Result<Finding> {
         examine(&self.repo, head, request, now).map_err(fault("examine", &self.url))
+    }
+
+    /// The first of our commits that a person took back on the branch as fetched, and by which commit.
+    ///
+    /// # Errors
+    /// [`ActuatorError::Git`] if the clone cannot answer.
+    pub fn taken_back(
+        &self,
+        head: Oid,
+        ours: &[String],
+        walk_commits: usize,
+    ) -> Result<Option<(String, Oid)>> {
+        taken_back(&self.repo, head, (ours, walk_commits)).map_err(fault("examine", &self.url))
     }
 
     /// Makes the revert on top of `head`, in our clone only.

@@ -6,11 +6,12 @@
 
 mod examine;
 mod find;
+mod later;
 mod message;
 mod mirror;
 mod tree;
 
-pub use examine::{Finding, Target, examine};
+pub use examine::{Finding, Target, examine, taken_back};
 pub use message::commit_message;
 pub use mirror::{Mirror, Pushed, Reverted};
 

@@ -139,6 +139,7 @@ fn scope(reader: &mut Reader, idx: usize) -> ScopeRule {
         min_confidence: reader.number(&at("min_confidence"), 0.8, 0.0..=1.0),
         cool_down_secs: reader.whole(&at("cool_down_secs"), 1800, 0..=604_800),
         max_actions_per_day: reader.whole(&at("max_actions_per_day"), 3, 0..=100) as u32,
+        scope_actions_per_day: reader.whole(&at("scope_actions_per_day"), 10, 0..=1000) as u32,
         max_commit_age_secs: reader.whole(&at("max_commit_age_hours"), 24, 1..=8760) * 3600,
         config_window_secs: reader.whole(&at("config_window_minutes"), 30, 1..=10_080) * 60,
         whole_commit: reader.choice(&at("whole_commit"), false, &[("true", true), ("false", false)]),

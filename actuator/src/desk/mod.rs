@@ -4,6 +4,7 @@
 //!
 //! What it does not do: wait, talk to the engine, or read a clock.
 
+mod oversight;
 mod report;
 mod revert;
 
@@ -114,6 +115,7 @@ impl Desk {
     /// tried again by [`Desk::resume`].
     pub fn handle(&mut self, event: &RiskEvent, now: Timestamp) -> Result<Handled> {
         self.follow_switch(now)?;
+        self.follow_inbox(now)?;
         match decide(event, self.view(), now, &self.rules) {
             Decision::Ignore(reason) => self.ignore(event, reason, now),
             Decision::Notify(reason) => {
@@ -142,7 +144,8 @@ impl Desk {
     /// As [`Desk::handle`].
     pub fn resume(&mut self, now: Timestamp) -> Result<Vec<Outcome>> {
         self.follow_switch(now)?;
-        let mut outcomes = Vec::new();
+        self.follow_inbox(now)?;
+        let mut outcomes = self.answer(now)?;
         for seen in self.view().unfinished() {
             let waits = self.retries.get(&seen.event_id).is_some_and(|retry| now < retry.not_before);
             if waits {
@@ -221,7 +224,9 @@ impl Desk {
         let outcome = report.outcome(&Subject::of_event(event), now);
         // Later revisions of an incident with the same answer are recorded, but told once.
         let told = self.view().has_outcome(&outcome.id);
-        let seen = Seen { pending: !told, ..self.seen(event, verb, &reason) };
+        // what waits is kept whole: the approval comes later than the event
+        let kept = (verb == Verb::Await).then(|| Box::new(event.clone()));
+        let seen = Seen { pending: !told, event: kept, ..self.seen(event, verb, &reason) };
         let mut records = vec![Record::Seen(Box::new(seen))];
         if !told {
             records.push(Record::Outcome { outcome: Box::new(outcome.clone()) });
@@ -233,9 +238,8 @@ impl Desk {
     fn resume_one(&mut self, event: &RiskEvent, now: Timestamp) -> Result<Option<Outcome>> {
         match judge(event, self.view(), now, &self.rules) {
             Decision::Act(plan) => self.attempt(event, &plan, now),
-            Decision::Ignore(reason) | Decision::Notify(reason) | Decision::Await(reason) => {
-                self.give_up(event, &reason, now)
-            }
+            Decision::Await(reason) => self.wait_on(event, &reason, now),
+            Decision::Ignore(reason) | Decision::Notify(reason) => self.give_up(event, &reason, now),
         }
     }
 

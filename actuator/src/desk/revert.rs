@@ -104,6 +104,11 @@ impl Desk {
                     return Ok(done_before(&subject, (&target, commit), event_id.as_deref(), now));
                 }
             };
+            if let Some(reason) = self.demote_if_wrong(&mirror, head, plan, now)? {
+                let (target, commit) = (&target.commit.to_string(), None);
+                let report = Report { target, status: OutcomeStatus::NotActed, reason: &reason, commit };
+                return Ok(report.outcome(&subject, now));
+            }
             match self.make(&Attempt { mirror: &mirror, request: &request, head, target: &target }, now)? {
                 Made::Commit(commit) => {
                     let text = format!("{} was reverted on {}", target.commit, request.branch);

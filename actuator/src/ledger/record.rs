@@ -3,6 +3,7 @@
 use contract::{Outcome, RiskEvent, Scope};
 use serde::{Deserialize, Serialize};
 
+use crate::inbox::Word;
 use crate::policy::Reason;
 
 /// What was decided about an event.
@@ -91,6 +92,18 @@ pub enum Record {
     },
     /// Actions are allowed again.
     Thawed,
+    /// A person spoke.
+    Word {
+        /// What was said.
+        word: Word,
+    },
+    /// A scope that did something wrong may only suggest from now on.
+    Demoted {
+        /// Name of the policy's scope.
+        scope: String,
+        /// What was wrong.
+        why: String,
+    },
     /// A torn line was cut off when the ledger was opened.
     Cut {
         /// How long it was.

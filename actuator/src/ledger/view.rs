@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use contract::{Outcome, OutcomeStatus, Timestamp};
 
 use super::chain::Entry;
-use super::record::{Intent, Record, Seen};
+use super::record::{Intent, Record, Seen, Verb};
+use crate::inbox::Word;
 
 /// Event ids that are remembered. Older ones are refused by their age.
 const SEEN_MAX: usize = 100_000;
 /// Incidents and outcomes that are remembered.
 const FINISHED_MAX: usize = 20_000;
+/// Events that wait, and words about them, that are remembered.
+const WAITING_MAX: usize = 1_000;
 /// Actions that are remembered for each service; the policy allows at most 100 a day.
 const ACTIONS_MAX: usize = 1_000;
 
@@ -51,6 +54,18 @@ pub struct LedgerView {
     intents: BTreeMap<String, Intent>,
     unsent: Vec<Outcome>,
     frozen: Option<String>,
+    /// Events that wait for a person, by incident; only the newest of an incident waits.
+    waiting: BTreeMap<String, Seen>,
+    words: BTreeMap<String, Word>,
+    by_rule: BTreeMap<String, RuleRecord>,
+}
+
+/// What a scope of the policy did.
+#[derive(Debug, Default)]
+struct RuleRecord {
+    /// When, and by which commit, newest last.
+    acted: VecDeque<(Timestamp, String)>,
+    demoted: Option<String>,
 }
 
 impl LedgerView {
@@ -89,10 +104,61 @@ impl LedgerView {
         all.filter(move |at| now.secs_since(*at) < secs as f64)
     }
 
-    /// Who approved acting on this evidence. Approvals are not part of this version.
+    /// Who approved acting on exactly this evidence, if the approval still holds.
     #[must_use]
-    pub fn approval(&self, _incident_id: &str, _evidence_digest: &str, _now: Timestamp) -> Option<String> {
-        None
+    pub fn approval(&self, incident_id: &str, digest: &str, now: Timestamp) -> Option<String> {
+        match self.words.get(incident_id)? {
+            Word::Approve { evidence_digest, by, until, .. } if evidence_digest == digest && now < *until => {
+                Some(by.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Who rejected acting on this evidence, and why.
+    #[must_use]
+    pub fn rejection(&self, incident_id: &str, digest: &str) -> Option<String> {
+        match self.words.get(incident_id)? {
+            Word::Reject { evidence_digest, by, why, .. } if evidence_digest == digest => {
+                Some(format!("{by} rejected it: {why}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Events that wait for a person, by incident.
+    pub fn waiting(&self) -> impl Iterator<Item = &Seen> {
+        self.waiting.values()
+    }
+
+    /// Events that waited, and about whose very evidence a person has spoken.
+    #[must_use]
+    pub fn answered(&self, now: Timestamp) -> Vec<Seen> {
+        let answered = |seen: &&Seen| {
+            let (incident, digest) = (&seen.incident_id, &seen.evidence_digest);
+            self.approval(incident, digest, now).is_some() || self.rejection(incident, digest).is_some()
+        };
+        self.waiting.values().filter(answered).cloned().collect()
+    }
+
+    /// Why a scope of the policy may only suggest, if it did something wrong.
+    #[must_use]
+    pub fn demoted(&self, rule: &str) -> Option<&str> {
+        self.by_rule.get(rule)?.demoted.as_deref()
+    }
+
+    /// How often a scope of the policy acted within the last `secs`.
+    #[must_use]
+    pub fn n_acted(&self, rule: &str, now: Timestamp, secs: u64) -> usize {
+        let acted = self.by_rule.get(rule).into_iter().flat_map(|record| &record.acted);
+        acted.filter(|(at, _)| now.secs_since(*at) < secs as f64).count()
+    }
+
+    /// The commits by which a scope of the policy acted, newest last.
+    #[must_use]
+    pub fn commits_of(&self, rule: &str) -> Vec<String> {
+        let acted = self.by_rule.get(rule).into_iter().flat_map(|record| &record.acted);
+        acted.map(|(_, commit)| commit.clone()).collect()
     }
 
     /// Why everything is stopped, if it is.
@@ -130,6 +196,10 @@ impl LedgerView {
             Record::Sent { outcome_id, .. } => self.unsent.retain(|outcome| outcome.id != *outcome_id),
             Record::Frozen { why } => self.frozen = Some(why.clone()),
             Record::Thawed => self.frozen = None,
+            Record::Word { word } => self.apply_word(word),
+            Record::Demoted { scope, why } => {
+                self.by_rule.entry(scope.clone()).or_default().demoted = Some(why.clone());
+            }
             Record::Cut { .. } => {}
         }
     }
@@ -137,13 +207,46 @@ impl LedgerView {
     fn apply_seen(&mut self, seen: &Seen) {
         self.last_event_id = Some(seen.event_id.clone());
         self.seen.add(&seen.event_id, SEEN_MAX);
+        // whatever comes after an event that waits is newer evidence
+        self.waiting.remove(&seen.incident_id);
+        if seen.verb == Verb::Await && seen.event.is_some() {
+            self.waiting.insert(seen.incident_id.clone(), seen.clone());
+            if self.waiting.len() > WAITING_MAX {
+                self.waiting.pop_first();
+            }
+        }
         if seen.pending {
             self.unfinished.insert(seen.event_id.clone(), seen.clone());
         }
     }
 
+    fn apply_word(&mut self, word: &Word) {
+        match word {
+            Word::Approve { incident_id, .. } | Word::Reject { incident_id, .. } => {
+                self.words.insert(incident_id.clone(), word.clone());
+                if self.words.len() > WAITING_MAX {
+                    self.words.pop_first();
+                }
+            }
+            // what was held against it is settled
+            Word::Rearm { scope, .. } => {
+                let record = self.by_rule.entry(scope.clone()).or_default();
+                record.demoted = None;
+                record.acted.iter_mut().for_each(|(_, commit)| commit.clear());
+            }
+        }
+    }
+
     fn apply_outcome(&mut self, outcome: &Outcome) {
-        self.unfinished.remove(&outcome.event_id);
+        let seen = self.unfinished.remove(&outcome.event_id);
+        if let (Some(seen), OutcomeStatus::Acted, Some(commit)) = (seen, outcome.status, &outcome.commit) {
+            let rule = seen.policy.split('@').next().unwrap_or_default().to_owned();
+            let record = self.by_rule.entry(rule).or_default();
+            record.acted.push_back((outcome.at, commit.clone()));
+            if record.acted.len() > ACTIONS_MAX {
+                record.acted.pop_front();
+            }
+        }
         self.intents.remove(&outcome.event_id);
         if !self.has_outcome(&outcome.id) {
             self.unsent.push(outcome.clone());

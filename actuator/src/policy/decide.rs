@@ -102,7 +102,17 @@ fn by_mode(
 ) -> Decision {
     let what = format!("the commit behind {} on {} of {}", plan.path, rule.branch, rule.repository);
     match rule.mode {
-        Mode::Auto => Decision::Act(Box::new(plan)),
+        Mode::Auto => match past.demoted(&rule.name) {
+            None => Decision::Act(Box::new(plan)),
+            Some(why) => {
+                let text = format!("would revert {what}; scope {} may only suggest: {why}", rule.name);
+                Decision::Notify(Reason::new("demoted", text))
+            }
+        },
+        Mode::Approve if past.rejection(&event.incident_id, &event.evidence_digest).is_some() => {
+            let why = past.rejection(&event.incident_id, &event.evidence_digest).unwrap_or_default();
+            Decision::Notify(Reason::new("rejected", why))
+        }
         Mode::Approve => match past.approval(&event.incident_id, &event.evidence_digest, now) {
             Some(by) => Decision::Act(Box::new(RevertPlan { approved_by: Some(by), ..plan })),
             None => {

@@ -57,6 +57,12 @@ fn cool_down(subject: &Subject<'_>, past: &LedgerView, now: Timestamp) -> Option
 fn budget(subject: &Subject<'_>, past: &LedgerView, now: Timestamp) -> Option<Reason> {
     let limit = subject.rule.max_actions_per_day as usize;
     let spent = past.actions_within(&subject.scope.key(), now, DAY_SECS).count();
-    (spent >= limit)
-        .then(|| Reason::new("budget", format!("{spent} actions here in 24 hours, limit is {limit}")))
+    if spent >= limit {
+        return Some(Reason::new("budget", format!("{spent} actions here in 24 hours, limit is {limit}")));
+    }
+    let (name, limit) = (&subject.rule.name, subject.rule.scope_actions_per_day as usize);
+    let spent = past.n_acted(name, now, DAY_SECS);
+    (spent >= limit).then(|| {
+        Reason::new("budget", format!("{spent} actions of scope {name} in 24 hours, limit is {limit}"))
+    })
 }

@@ -140,6 +140,8 @@ pub struct ScopeRule {
     pub cool_down_secs: u64,
     /// Per service, in any 24 hours.
     pub max_actions_per_day: u32,
+    /// Of the whole scope, in any 24 hours.
+    pub scope_actions_per_day: u32,
     /// Older commits only if the event names them.
     pub max_commit_age_secs: u64,
     /// How long before a configuration change its commit may have been made.

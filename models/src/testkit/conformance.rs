@@ -16,14 +16,32 @@ pub struct Breach {
 
 const STEP: i64 = 10_000_000_000;
 
+/// When a series has its points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rhythm {
+    /// Every ten seconds.
+    Regular,
+    /// After half a second to a minute, with an hour's gap now and then.
+    Irregular,
+    /// Every ten seconds; each fifth point comes twice, each seventh has an older one behind it.
+    Repeated,
+}
+
 /// Points of a noisy series of `width` values.
-fn series(width: usize, n: usize, seed: u64) -> Vec<(i64, Vec<f64>)> {
-    let mut draws = Draws::new(seed);
-    let point = |nth: usize| {
-        let values = (0..width).map(|_| 100.0 + 5.0 * draws.normal()).collect();
-        (nth as i64 * STEP, values)
+fn series(width: usize, n: usize, rhythm: Rhythm) -> Vec<(i64, Vec<f64>)> {
+    let mut draws = Draws::new(1);
+    let mut at = 0;
+    let mut point = |nth: usize| {
+        at += match rhythm {
+            Rhythm::Irregular if nth % 97 == 50 => 360 * STEP,
+            Rhythm::Irregular => (STEP as f64 * (0.05 + 6.0 * draws.uniform())) as i64,
+            Rhythm::Repeated if nth % 5 == 4 => 0,
+            Rhythm::Repeated if nth % 7 == 6 => -STEP / 2,
+            Rhythm::Regular | Rhythm::Repeated => STEP,
+        };
+        (at, (0..width).map(|_| 100.0 + 5.0 * draws.normal()).collect())
     };
-    (0..n).map(point).collect()
+    (0..n).map(&mut point).collect()
 }
 
 fn scores<D: Detector>(detector: &mut D, points: &[(i64, Vec<f64>)]) -> Vec<Option<RawScore>> {
@@ -37,7 +55,7 @@ fn scores<D: Detector>(detector: &mut D, points: &[(i64, Vec<f64>)]) -> Vec<Opti
 
 /// Every rule that a fresh detector over `width` values breaks; `n` points must be enough for it to be mature.
 ///
-/// The rules: it matures; scores depend on the past alone; `score` changes nothing; saved and restored it goes
+/// The rules: it matures, also on irregular and repeated points; scores depend on the past alone; `score` changes nothing; saved and restored it goes
 /// on with the same bits; NaN, infinities, wrong widths, repeated and late points change nothing and have no
 /// score; gaps of years and values of any size neither panic nor leave the state unusable; its size is bounded.
 pub fn breaches<D>(fresh: impl Fn() -> D, width: usize, n: usize) -> Vec<Breach>
@@ -50,7 +68,10 @@ where
             found.push(Breach { rule, seen });
         }
     };
-    let points = series(width, 2 * n, 1);
+    for rhythm in [Rhythm::Irregular, Rhythm::Repeated] {
+        rhythmic(&fresh, &series(width, 2 * n, rhythm), rhythm, &mut rule);
+    }
+    let points = series(width, 2 * n, Rhythm::Regular);
     let (mut whole, mut half) = (fresh(), fresh());
     let all = scores(&mut whole, &points);
     rule("matures", whole.maturity().is_mature() && all.last().is_some_and(Option::is_some), String::new());
@@ -79,6 +100,60 @@ where
         rule("unusable points change nothing", score.is_none() && tried == half, what.to_owned());
     }
     wild(half, &mut rule, points[n].0, width);
+    found
+}
+
+/// Irregular and repeated points: it still matures, has a score for later points only, and goes on after a restore.
+fn rhythmic<D>(
+    fresh: impl Fn() -> D,
+    points: &[(i64, Vec<f64>)],
+    rhythm: Rhythm,
+    rule: &mut impl FnMut(&'static str, bool, String),
+) where
+    D: Detector + Clone + PartialEq + Serialize + DeserializeOwned,
+{
+    let mut whole = fresh();
+    let all = scores(&mut whole, points);
+    let mut newest = i64::MIN;
+    let fair = points.iter().zip(&all).all(|((at, _), score)| {
+        let later = *at > newest;
+        newest = newest.max(*at);
+        later || score.is_none()
+    });
+    rule("points that are not later have no score", fair, format!("{rhythm:?}"));
+    rule(
+        "matures",
+        whole.maturity().is_mature() && all.iter().rev().take(9).any(Option::is_some),
+        format!("{rhythm:?}"),
+    );
+    let mut half = fresh();
+    let middle = points.len() / 2;
+    scores(&mut half, &points[..middle]);
+    let saved = postcard::to_allocvec(&half).ok();
+    let restored = saved.and_then(|bytes| postcard::from_bytes::<D>(&bytes).ok());
+    let rest = restored.map(|mut restored| scores(&mut restored, &points[middle..]));
+    rule("save and restore", rest.as_deref() == Some(&all[middle..]), format!("{rhythm:?}"));
+}
+
+/// Every rule that a calibration breaks: p-values lie in (0, 1] and never rise with the score.
+pub fn calibration_breaches(p_value: impl Fn(RawScore) -> f64) -> Vec<Breach> {
+    let mut found = Vec::new();
+    let mut last = (f64::NEG_INFINITY, 1.0);
+    let steps = (-300..=300).map(|power| libm::exp2(f64::from(power) / 8.0));
+    for raw in std::iter::once(0.0).chain(steps) {
+        let Some(score) = RawScore::new(raw) else { continue };
+        let p = p_value(score);
+        if !(p > 0.0 && p <= 1.0) {
+            found.push(Breach { rule: "p-values lie in (0, 1]", seen: format!("{p} at {raw}") });
+        }
+        if p > last.1 {
+            found.push(Breach {
+                rule: "calibration is monotone",
+                seen: format!("{p} at {raw} after {last:?}"),
+            });
+        }
+        last = (raw, p);
+    }
     found
 }
 

@@ -13,7 +13,7 @@ mod trial;
 mod usage;
 mod world;
 
-pub use conformance::{Breach, breaches};
+pub use conformance::{Breach, breaches, calibration_breaches};
 pub use draws::Draws;
 pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};
 pub use simulator::{RELEASE_AT, SimTick, Simulator};

@@ -27,7 +27,7 @@ pub struct AlarmParams {
 
 impl Default for AlarmParams {
     fn default() -> Self {
-        Self { threshold: 1.7, hold_off_secs: 30_000.0, fatigue: 1.5, fatigue_secs: 1_500_000.0 }
+        Self { threshold: 1.7, hold_off_secs: 30_000.0, fatigue: 1.5, fatigue_secs: 3_000_000.0 }
     }
 }
 

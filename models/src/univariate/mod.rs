@@ -6,6 +6,7 @@ mod surprise;
 
 pub use alarm::{AlarmParams, AlarmRule, AlarmValidParams};
 pub use robust::{Band, RobustBaseline, RobustParams, RobustValidParams};
+pub(crate) use surprise::parts;
 pub use surprise::{
     Calendar, ClockChange, Lesson, MeanSurprise, Reading, Shape, SurpriseParams, SurpriseValidParams,
 };

@@ -31,6 +31,8 @@ const START_POINTS: u32 = 50;
 const OFFSET_RATE: f32 = 0.05;
 /// Weights of visits are rescaled beyond this.
 const WEIGHT_MAX: f32 = 256.0;
+/// Points between two looks at whether a range has aged.
+const AGE_POINTS: u32 = 64;
 
 /// Everything of a series but its profile and histograms.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -217,6 +219,9 @@ fn visit(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
         if !view.is_nan() && params.views >> nth & 1 == 1 {
             histogram.visit(*view, weight);
         }
+    }
+    if model.short.points.is_multiple_of(AGE_POINTS) {
+        model.histograms.iter_mut().for_each(|histogram| histogram.age(weight));
     }
     let interval_days = model.short.pace.interval_secs() / SECS_PER_DAY;
     let memory = (params.memory_days as f32 / interval_days).max(params.memory_points as f32);

@@ -17,3 +17,12 @@ pub use calendar::{Calendar, ClockChange};
 pub use detector::{Lesson, MeanSurprise, Reading};
 pub use params::{SurpriseParams, SurpriseValidParams};
 pub use shape::Shape;
+
+/// The arithmetic and the parts of the state, for the columnar form.
+pub(crate) mod parts {
+    pub(crate) use super::histogram::RangeHistogram;
+    pub(crate) use super::judge::{Model, Short, learn, look, note};
+    pub(crate) use super::pace::Pace;
+    pub(crate) use super::profile::{SLOTS, Slot};
+    pub(crate) use super::signals::SIGNALS;
+}

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::testkit::{Draws, breaches};
+use crate::calibrate::{TailCalibrator, TailParams};
+use crate::testkit::{Draws, breaches, calibration_breaches};
 use crate::{Detector, Maturity};
 
 const SEC: i64 = 1_000_000_000;
@@ -127,4 +128,21 @@ fn fits_in_six_kilobytes() {
     let size = postcard::to_allocvec(&detector).unwrap().len();
     assert!(size <= 6144, "{size}");
     assert_eq!(detector.day_coverage(), 1.0);
+}
+
+/// Scenario: the scores of a month of a noisy day, calibrated by their own tail.
+/// Guarantees: at every stage the p-value falls with the score and lies within (0, 1].
+#[test]
+fn calibration_is_monotone() {
+    let (mut detector, mut draws) = (fresh(), Draws::new(21));
+    let mut tail = TailCalibrator::new(&TailParams::default().check().unwrap());
+    for nth in 0..8640 {
+        let at = nth * 300;
+        if let Some(reading) = detector.observe(at * SEC, day(&mut draws, at), Lesson::Learn) {
+            tail.observe(at * SEC, reading.score);
+        }
+        if nth % 1000 == 0 {
+            assert_eq!(calibration_breaches(|raw| tail.p_value(raw).value()), Vec::new());
+        }
+    }
 }

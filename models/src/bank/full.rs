@@ -1,0 +1,180 @@
+//! The full tier in columns: many mean-surprise detectors, each part of their state in one block of memory.
+//!
+//! A row is a series. The scalars lie together, so do the profiles and the histograms; a row that is given back is taken
+//! again by the next series. The arithmetic is that of [`crate::univariate::MeanSurprise`], so both give the same bits.
+//! A batch is walked in short strides: the memory of a stride is touched first, so that its misses overlap, then its
+//! points are judged in their order. Not done here: deciding which series deserves a row ([`super::Admission`]).
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use crate::univariate::{Calendar, Lesson, Reading, SurpriseParams, SurpriseValidParams, parts};
+
+/// Points whose memory is touched ahead.
+const STRIDE: usize = 16;
+
+/// A place for one series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Row(pub(super) u32);
+
+/// One point of one series in a batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowPoint {
+    /// Whose.
+    pub row: Row,
+    /// Event time, nanoseconds since 1970.
+    pub at: i64,
+    /// Value.
+    pub value: f64,
+    /// What is to become of it.
+    pub lesson: Lesson,
+}
+
+/// Many detectors of the full tier.
+///
+/// ```
+/// use models::bank::{RowPoint, SurpriseColumns};
+/// use models::univariate::{Lesson, SurpriseParams};
+/// let mut columns = SurpriseColumns::new(&SurpriseParams::default().check().unwrap());
+/// let row = columns.add();
+/// let mut readings = Vec::new();
+/// for n in 0..100 {
+///     let point = RowPoint { row, at: n * 60_000_000_000, value: (n % 5) as f64, lesson: Lesson::Learn };
+///     columns.observe(&[point], &mut readings);
+/// }
+/// assert!(readings[0].unwrap().score.value() < 1.0);
+/// ```
+#[derive(Debug, Clone)]
+pub struct SurpriseColumns {
+    params: SurpriseParams,
+    calendar: Arc<Calendar>,
+    shorts: Vec<parts::Short>,
+    slots: Vec<parts::Slot>,
+    histograms: Vec<parts::RangeHistogram>,
+    free: Vec<Row>,
+}
+
+impl SurpriseColumns {
+    /// No series yet, in universal time.
+    #[must_use]
+    pub fn new(params: &SurpriseValidParams) -> Self {
+        Self::with_calendar(params, Arc::new(Calendar::UTC))
+    }
+
+    /// No series yet, in local time.
+    #[must_use]
+    pub fn with_calendar(params: &SurpriseValidParams, calendar: Arc<Calendar>) -> Self {
+        let params = params.0;
+        Self {
+            params,
+            calendar,
+            shorts: Vec::new(),
+            slots: Vec::new(),
+            histograms: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// State of one series, bytes.
+    #[must_use]
+    pub const fn bytes_per_row() -> usize {
+        size_of::<parts::Short>()
+            + parts::SLOTS * size_of::<parts::Slot>()
+            + parts::SIGNALS * size_of::<parts::RangeHistogram>()
+    }
+
+    /// Room for one more series.
+    pub fn add(&mut self) -> Row {
+        if let Some(row) = self.free.pop() {
+            return row;
+        }
+        let row = Row(u32::try_from(self.shorts.len()).expect("four thousand million rows would take 16 TB"));
+        self.shorts.push(parts::Short::new());
+        self.slots.resize(self.slots.len() + parts::SLOTS, parts::Slot::default());
+        let empty = parts::RangeHistogram::EMPTY;
+        self.histograms.resize(self.histograms.len() + parts::SIGNALS, empty);
+        row
+    }
+
+    /// Forgets a series; its row will be given to another. A row that was given back already must not be named again.
+    pub fn remove(&mut self, row: Row) {
+        let nth = row.0 as usize;
+        self.shorts[nth] = parts::Short::new();
+        self.slots[nth * parts::SLOTS..][..parts::SLOTS].fill(parts::Slot::default());
+        self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS].fill(parts::RangeHistogram::EMPTY);
+        self.free.push(row);
+    }
+
+    /// Series that have a row.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shorts.len() - self.free.len()
+    }
+
+    /// True without any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a row has seen enough to be believed.
+    #[must_use]
+    pub fn is_mature(&self, row: Row) -> bool {
+        self.shorts[row.0 as usize].points() >= self.params.warm_up_points
+    }
+
+    /// Judges points and takes them in; one reading each, in their order. `readings` is emptied first.
+    pub fn observe(&mut self, points: &[RowPoint], readings: &mut Vec<Option<Reading>>) {
+        readings.clear();
+        for stride in points.chunks(STRIDE) {
+            self.touch(stride);
+            readings.extend(stride.iter().map(|point| self.observe_point(point)));
+        }
+    }
+
+    /// Judges one point without taking it in.
+    #[must_use]
+    pub fn read(&self, row: Row, at: i64, value: f64) -> Option<Reading> {
+        let nth = row.0 as usize;
+        let (short, slots, histograms) = self.row(nth);
+        let look = parts::look(&self.params, &self.calendar, (short, slots, histograms), (at, value))?;
+        if self.is_mature(row) { Reading::of(&look, short) } else { None }
+    }
+
+    fn row(&self, nth: usize) -> (&parts::Short, &[parts::Slot], &[parts::RangeHistogram]) {
+        (
+            &self.shorts[nth],
+            &self.slots[nth * parts::SLOTS..][..parts::SLOTS],
+            &self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS],
+        )
+    }
+
+    /// Judges one point and takes it in.
+    pub fn observe_point(&mut self, point: &RowPoint) -> Option<Reading> {
+        let nth = point.row.0 as usize;
+        let look = parts::look(&self.params, &self.calendar, self.row(nth), (point.at, point.value))?;
+        let reading = if self.is_mature(point.row) { Reading::of(&look, &self.shorts[nth]) } else { None };
+        parts::note(&mut self.shorts[nth], &look);
+        if point.lesson == Lesson::Learn {
+            let model = &mut parts::Model {
+                short: &mut self.shorts[nth],
+                slots: &mut self.slots[nth * parts::SLOTS..][..parts::SLOTS],
+                histograms: &mut self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS],
+            };
+            parts::learn(&self.params, model, &look);
+        }
+        reading
+    }
+
+    /// Reads a little of each cache line that a stride will need; the loads do not depend on each other.
+    fn touch(&self, stride: &[RowPoint]) {
+        let mut sum = 0.0;
+        for point in stride {
+            let nth = point.row.0 as usize;
+            sum += self.shorts[nth].points() as f32;
+            let histograms = &self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS];
+            histograms.iter().for_each(|histogram| sum += histogram.total());
+        }
+        black_box(sum);
+    }
+}

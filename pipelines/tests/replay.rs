@@ -91,6 +91,31 @@ fn a_replay_that_is_stopped_again_and_again_gives_the_same_bytes() {
     assert_eq!(records, undisturbed.end.records, "every record was taken in once");
 }
 
+/// Scenario: recordings that are none: rubbish, a zstd file that is cut off, an empty one; and one good line among bad ones.
+/// Guarantees: an error that says so instead of a quiet nothing; bad lines beside good ones are counted.
+#[test]
+fn broken_recordings_are_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let packed = std::fs::read(folder("none").join("logs.jsonl.zst")).unwrap();
+    let good = "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"timeUnixNano\":\"1795397770777000000\"}]}]}]}";
+    for (path, word) in [
+        (file("rubbish.jsonl", b"what\n{\"a\":1}\n"), "2 lines were passed over"),
+        (file("empty.jsonl", b""), "holds no OTLP request"),
+        (file("metrics.pb", &[0, 0, 0, 9, 1]), "holds no OTLP request"),
+        (file("torn.jsonl.zst", packed.get(..packed.len() / 2).unwrap()), "torn.jsonl.zst"),
+    ] {
+        let error = replay(&plan(), vec![path], None).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    let mixed = file("mixed.jsonl", format!("rubbish\n{good}\n[]\n").as_bytes());
+    assert_eq!(replay(&plan(), vec![mixed], None).unwrap().passed_over, 2);
+}
+
 /// Scenario: a path that is not there. Guarantees: an error that names it.
 #[test]
 fn a_missing_recording_is_said() {

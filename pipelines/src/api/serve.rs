@@ -30,8 +30,10 @@ use crate::wiring::check_outcome;
 pub struct Health {
     /// Why it is not alive.
     pub dead: Option<String>,
-    /// What is not ready yet.
-    pub not_ready: Option<String>,
+    /// Why the front door cannot take telemetry.
+    pub otlp: Option<String>,
+    /// Why answers would not be what they should.
+    pub api: Option<String>,
 }
 
 /// What the routes look at.
@@ -110,9 +112,24 @@ async fn livez(State(state): State<ApiState>) -> Response {
     told(state.health.borrow().dead.clone())
 }
 
-async fn readyz(State(state): State<ApiState>) -> Response {
-    let health = state.health.borrow().clone();
-    told(health.dead.or(health.not_ready))
+/// Whose readiness is asked for; without a port, both.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadyQuestion {
+    port: Option<String>,
+}
+
+async fn readyz(State(state): State<ApiState>, Query(question): Query<ReadyQuestion>) -> Response {
+    let Health { dead, otlp, api } = state.health.borrow().clone();
+    let trouble = match question.port.as_deref() {
+        None => api.or(otlp),
+        Some("otlp") => otlp,
+        Some("api") => api,
+        Some(other) => {
+            return fault(StatusCode::BAD_REQUEST, format!("port is {other:?}, must be otlp or api"));
+        }
+    };
+    told(dead.or(trouble))
 }
 
 fn told(trouble: Option<String>) -> Response {

@@ -49,7 +49,14 @@ pub(crate) fn main(args: &ReplayArgs) -> Exit {
         }
     }
     let end = replayed.end;
-    eprintln!("{} records, {} risk events, digest {:016x}", end.records, end.emitted, end.digest);
+    let passed_over = match replayed.passed_over {
+        0 => String::new(),
+        n => format!(", {n} lines passed over"),
+    };
+    eprintln!(
+        "{} records{passed_over}, {} risk events, digest {:016x}",
+        end.records, end.emitted, end.digest
+    );
     Exit::Fine
 }
 

@@ -68,7 +68,11 @@ pub(super) async fn open_api(
 ) -> Result<Api, EngineError> {
     let listener = api::bind(plan.api.address).await?;
     let address = listener.local_addr().unwrap_or(plan.api.address);
-    let (health, health_view) = watch::channel(Health { dead: None, not_ready: Some("starting".to_owned()) });
+    let (health, health_view) = watch::channel(Health {
+        dead: None,
+        otlp: Some("starting".to_owned()),
+        api: Some("starting".to_owned()),
+    });
     let (stop, stopped) = watch::channel(false);
     let text = telemetry.clone();
     let state = ApiState {

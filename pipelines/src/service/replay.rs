@@ -30,6 +30,8 @@ pub struct Replayed {
     pub messages: Vec<Message>,
     /// How many messages, and the digest over them.
     pub end: LaneEnd,
+    /// Lines and requests of the files that could not be used.
+    pub passed_over: u64,
 }
 
 /// Replays files and folders of files. With `out`, messages and checkpoints are kept there, and a replay that was
@@ -39,7 +41,19 @@ pub struct Replayed {
 /// [`EngineError::Setting`] for paths without a recording; what the disk says.
 pub fn replay(plan: &Plan, paths: Vec<PathBuf>, out: Option<&Path>) -> Result<Replayed, EngineError> {
     let files = FileConfig::new(paths, plan.tenant.as_str().into());
-    replay_from(plan, out, |resume: &ResumeAt| FileSource::open(&files, resume))
+    let mut passed_over = 0;
+    let replayed = replay_from(plan, out, |resume: &ResumeAt| {
+        let source = FileSource::open(&files, resume)?;
+        passed_over = source.passed_over();
+        if source.requests() == 0 {
+            return Err(EngineError::Setting(format!(
+                "the recording holds no OTLP request that can be read, {passed_over} lines were passed over: it must \
+                 hold requests as a collector's file exporter writes them"
+            )));
+        }
+        Ok(source)
+    })?;
+    Ok(Replayed { passed_over, ..replayed })
 }
 
 /// As [`replay`], from any source.
@@ -60,14 +74,14 @@ pub fn replay_from<S: Source + 'static>(
             let sink = MemorySink::default();
             let kept = sink.clone();
             let end = run(plan, source, (sink, NoDeadLetters, Checkpoints::new(Box::new(Nowhere)))).await?;
-            return Ok(Replayed { messages: kept.messages(), end });
+            return Ok(Replayed { messages: kept.messages(), end, passed_over: 0 });
         };
         let (sink, events) = FileSink::open(&out.join("risk-events.log"))?;
         let dead_letters = DeadLetterFile::open(&out.join("dead-letters.jsonl"), DEAD_LETTER_BYTES)?;
         let checkpoints = Checkpoints::in_directory(&out.join("checkpoints"))?;
         let end = run(plan, source, (sink, dead_letters, checkpoints)).await?;
         let messages = events.page(0, usize::MAX)?.into_iter().map(|stored| stored.message).collect();
-        Ok(Replayed { messages, end })
+        Ok(Replayed { messages, end, passed_over: 0 })
     })
 }
 

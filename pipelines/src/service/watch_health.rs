@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::runtime::LaneStatus;
-use engine::telemetry::{Liveness, LivenessVerdict, Metric, Telemetry};
+use engine::telemetry::{Liveness, LivenessVerdict, Metric, Port, PortFacts, Telemetry, readiness};
 use engine::time::clock::Clock;
 use tokio::sync::watch;
 
@@ -46,11 +46,9 @@ pub(crate) async fn watch_health<W: Fn(&LaneStatus) -> u64>(
             LivenessVerdict::Alive => None,
             other => Some(format!("{other:?}")),
         };
-        let not_ready = match (status.restored, refusal()) {
-            (false, _) => Some("the lane is being restored".to_owned()),
-            (true, refusal) => refusal.map(|why| format!("cannot append: {why}")),
-        };
-        health.send_replace(Health { dead, not_ready });
+        let facts = PortFacts { append_refusal: refusal(), restored: status.restored, stopping: false };
+        let trouble = |port| readiness(port, &facts).err();
+        health.send_replace(Health { dead, otlp: trouble(Port::Otlp), api: trouble(Port::Api) });
         clock.sleep(Duration::from_secs(1)).await;
     }
 }

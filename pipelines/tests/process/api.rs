@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::telemetry::Metric;
+use engine::telemetry::{Metric, MetricKind, MetricSpec};
 
 use super::engine_process::{Engine, wait_for};
 use super::http::{Connection, get};
@@ -62,13 +62,28 @@ fn events_are_listed_followed_and_resumed_across_a_restart() {
     assert!(schema["properties"]["capsule"].is_object(), "{schema}");
 }
 
-/// Names of metrics in a list like the one of `docs/metrics.md`: the first code span of each row.
-fn documented() -> BTreeSet<String> {
+fn metrics_md() -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Names of metrics: the first code span of each row.
+fn documented() -> BTreeSet<String> {
+    let text = metrics_md();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let names = rows.map(|row| row.split('`').next().unwrap());
     names.filter(|name| name.starts_with("bellwether_")).map(str::to_owned).collect()
+}
+
+/// The row of a metric.
+fn row(spec: MetricSpec) -> String {
+    let kind = match spec.kind {
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Timer => "histogram",
+    };
+    let labels: Vec<String> = spec.labels.iter().map(|label| format!("`{label}`")).collect();
+    format!("| `{}` | {kind} | {} | {} |", spec.name, labels.join(", "), spec.help)
 }
 
 /// Scenario: an engine that has worked through a rollout, and was sent two bad bodies, is scraped. Guarantees: every metric
@@ -110,6 +125,9 @@ fn every_metric_is_documented_and_health_is_told() {
     wait_for("the count of events", || engine.metric(opened).filter(|n| *n == 1.0));
     wait_for("readiness", || Some(()).filter(|()| get(engine.api, "/readyz").status == 200));
     assert_eq!((get(engine.api, "/livez").status, get(engine.api, "/livez").text().as_str()), (200, "ok\n"));
+    for (port, status) in [("otlp", 200), ("api", 200), ("kafka", 400)] {
+        assert_eq!(get(engine.api, &format!("/readyz?port={port}")).status, status, "{port}");
+    }
     let text = get(engine.api, "/metrics").text();
     let told: BTreeSet<String> = text
         .lines()
@@ -122,12 +140,17 @@ fn every_metric_is_documented_and_health_is_told() {
         Vec::<&String>::new(),
         "told, not documented"
     );
-    let known: BTreeSet<String> = Metric::ALL
-        .iter()
-        .map(|metric| metric.spec().name.to_owned())
-        .chain(["bellwether_open_incidents".to_owned()])
-        .collect();
-    assert_eq!(documented.symmetric_difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
+    let rows: Vec<String> = Metric::ALL.iter().map(|metric| row(metric.spec())).collect();
+    let missing: Vec<&String> =
+        rows.iter().filter(|row| !metrics_md().lines().any(|line| line == *row)).collect();
+    assert!(missing.is_empty(), "docs/metrics.md must hold these rows:\n{missing:#?}");
+    let known = Metric::ALL.iter().map(|metric| metric.spec().name).chain(["bellwether_open_incidents"]);
+    let known: BTreeSet<String> = known.map(str::to_owned).collect();
+    assert_eq!(
+        documented.difference(&known).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "documented, not known"
+    );
     assert!(text.contains(r#"bellwether_received_requests_total{outcome=""#), "{text}");
     let records = engine.metric(r#"bellwether_records_total{kind="metrics"}"#).unwrap_or(0.0);
     assert!(records > 500.0, "{records} records\n{text}");

@@ -9,8 +9,10 @@ pub mod bank;
 pub mod calibrate;
 pub mod detector;
 pub mod exhaustion;
+pub mod multivariate;
 pub mod params;
 pub mod sequential;
+pub mod siblings;
 pub mod text;
 pub mod univariate;
 

@@ -4,16 +4,21 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::evaluate_vectors::{Extent, vectors};
 use super::{ConfigArgs, Exit, chain_of, evaluate_exhaustion, evaluate_logs, evaluate_series};
 use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary};
 
 /// What can be evaluated.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
+    /// Servers of many metrics, a row every 5 min: `<machine>_train.csv.zst`, `_test.csv.zst`, `_test_label.txt.zst`
+    Asd,
     /// Recorded rollouts: `labels.json`, `<id>.csv.zst`, `<id>.log.zst`
     Canary,
     /// Processes that run out of something: `labels.json`, `<id>.csv.zst`
     Exhaustion,
+    /// Services of many metrics, a row every 5 min, laid out like asd
+    Jumpstarter,
     /// KPIs of the 2018 AIOps challenge: `<id>.csv.zst`
     Kpi2018,
     /// Labelled log lines: Loghub files, or recordings whose statements are known
@@ -22,6 +27,8 @@ enum Kind {
     Mscloud,
     /// Numenta Anomaly Benchmark: `data/`, `combined_windows.json`
     Nab,
+    /// Servers of many metrics, a row every minute, laid out like asd
+    Smd,
 }
 
 /// Arguments of `evaluate`.
@@ -35,6 +42,12 @@ pub(crate) struct EvaluateArgs {
     /// One JSON document instead of a table
     #[arg(long)]
     json: bool,
+    /// With `--json`: every machine too (asd, jumpstarter, smd)
+    #[arg(long, requires = "json")]
+    details: bool,
+    /// Settings of the detector other than the defaults, as JSON, for ablations (asd, jumpstarter, smd)
+    #[arg(long, value_name = "JSON")]
+    params: Option<String>,
     /// Also write the recordings as OTLP JSON lines that `bellwether replay` reads, a folder for each
     #[arg(long, value_name = "DIR")]
     write_otlp: Option<PathBuf>,
@@ -53,6 +66,8 @@ pub(crate) struct EvaluateArgs {
 
 /// Exit 0 when the figures could be computed, whatever they are.
 pub(crate) fn main(args: &EvaluateArgs) -> Exit {
+    let params = args.params.as_deref();
+    let extent = if args.details { Extent::Details } else { Extent::Means };
     let printing =
         evaluate_series::Printing { folder: &args.folder, json: args.json, html: args.html.as_ref() };
     match args.kind {
@@ -66,6 +81,8 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         Kind::Logs => evaluate_logs::logs(&args.folder, args.json),
         Kind::Mscloud => evaluate_series::mscloud(&printing),
         Kind::Nab => evaluate_series::nab(&printing, args.threshold),
+        Kind::Asd | Kind::Jumpstarter => vectors(&printing, 300, extent, params),
+        Kind::Smd => vectors(&printing, 60, extent, params),
     }
 }
 

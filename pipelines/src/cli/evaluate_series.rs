@@ -127,7 +127,12 @@ fn point_summary(report: &PointReport) -> String {
     )
 }
 
-fn finish(printing: &Printing<'_>, report: &impl Serialize, summary: &str, plots: Vec<Plot<'_>>) -> Exit {
+pub(super) fn finish(
+    printing: &Printing<'_>,
+    report: &impl Serialize,
+    summary: &str,
+    plots: Vec<Plot<'_>>,
+) -> Exit {
     if let Some(path) = printing.html {
         let title = format!("Scores and alarms in {}", printing.folder.display());
         if let Err(error) = std::fs::write(path, page(&title, summary, &plots)) {
@@ -143,7 +148,7 @@ fn finish(printing: &Printing<'_>, report: &impl Serialize, summary: &str, plots
     Exit::Fine
 }
 
-fn failed(error: &RecordingError) -> Exit {
+pub(super) fn failed(error: &RecordingError) -> Exit {
     eprintln!("error: {}", chain_of(error));
     Exit::Failed
 }

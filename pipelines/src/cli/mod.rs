@@ -9,6 +9,7 @@ mod evaluate;
 mod evaluate_exhaustion;
 mod evaluate_logs;
 mod evaluate_series;
+mod evaluate_vectors;
 mod explain;
 mod replay;
 mod run;

@@ -15,6 +15,7 @@ mod line_labels;
 mod loghub;
 mod logs;
 mod mscloud;
+mod multivariate;
 mod nab;
 mod plots;
 mod points;
@@ -24,6 +25,7 @@ mod rig;
 mod series;
 #[cfg(test)]
 mod univariate_tests;
+mod vectors;
 
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
 pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError, read_labels};
@@ -36,9 +38,11 @@ pub use export::export_canary;
 pub use kpi2018::read_kpi2018;
 pub use logs::{LabelledLines, LogsReport, SystemGrouping, evaluate_logs};
 pub use mscloud::read_mscloud;
+pub use multivariate::{MachineResult, PlottedMachine, VectorReport, evaluate_vectors};
 pub use nab::{NabFileResult, NabReport, evaluate_nab};
 pub use plots::{Plot, page};
 pub use points::{PointReport, PointResult, point_report};
 pub use published::Published;
 pub use rig::{Rig, RigOutput};
 pub use series::{LabelledSeries, ScoredSeries, default_params, score_series};
+pub use vectors::{Cause, Machine, list_machines};

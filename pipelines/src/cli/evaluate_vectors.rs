@@ -1,0 +1,94 @@
+//! `bellwether evaluate smd|asd|jumpstarter`: machines of many metrics, figures out.
+
+use models::multivariate::{VectorParams, VectorValidParams};
+
+use super::Exit;
+use super::evaluate_series::{Printing, failed, finish};
+use crate::evaluate::{Plot, VectorReport, evaluate_vectors};
+
+/// How much is printed as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The means over machines.
+    Means,
+    /// Every machine too.
+    Details,
+}
+
+/// Runs the machines of a folder whose rows are `interval_secs` apart.
+///
+/// `params` are settings of the detector other than the defaults, as JSON.
+pub(super) fn vectors(
+    printing: &Printing<'_>,
+    interval_secs: u32,
+    extent: Extent,
+    params: Option<&str>,
+) -> Exit {
+    let params = match checked(params.unwrap_or("{}")) {
+        Ok(params) => params,
+        Err(why) => {
+            eprintln!("error: --params: {why}");
+            return Exit::Usage;
+        }
+    };
+    let (mut report, plotted) = match evaluate_vectors(printing.folder, interval_secs, &params) {
+        Ok(done) => done,
+        Err(error) => return failed(&error),
+    };
+    let summary = summary(&report);
+    let details = std::mem::take(&mut report.details);
+    let mut plots: Vec<(f64, Plot<'_>)> = Vec::new();
+    for ((series, scored), it) in plotted.iter().zip(&details) {
+        let caption =
+            format!("{}: VUS-PR {:.3}, {} of {} events found", it.machine, it.vus_pr, it.found, it.events);
+        plots.push((it.vus_pr, Plot { series, scored, alarms: &it.alarms, caption }));
+    }
+    plots.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if extent == Extent::Details {
+        report.details.clone_from(&details);
+    }
+    finish(printing, &report, &summary, plots.into_iter().map(|(_, plot)| plot).collect())
+}
+
+fn checked(params: &str) -> Result<VectorValidParams, String> {
+    let params: VectorParams = serde_json::from_str(params).map_err(|error| error.to_string())?;
+    params.check().map_err(|faults| faults.to_string())
+}
+
+fn summary(report: &VectorReport) -> String {
+    let mut text = format!(
+        "{:<14} {:>7} {:>7} {:>7} {:>6} {:>9}",
+        "machine", "auc_pr", "vus_pr", "events", "found", "suspects"
+    );
+    for it in &report.details {
+        let suspects = if it.attributed == 0 {
+            "-".to_owned()
+        } else {
+            format!("{}/{}", it.attribution_hits, it.attributed)
+        };
+        text.push_str(&format!(
+            "\n{:<14} {:>7.3} {:>7.3} {:>7} {:>6} {suspects:>9}",
+            it.machine, it.auc_pr, it.vus_pr, it.events, it.found
+        ));
+    }
+    let (low, high) = report.vus_pr_interval;
+    text.push_str(&format!(
+        "\n{} machines: VUS-PR {:.3} [{low:.2}, {high:.2}], AUC-PR {:.3}, event recall {:.2} at one false alarm a day",
+        report.machines, report.vus_pr, report.auc_pr, report.event_recall_at_1_false_alarm_per_day
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: settings that change one thing, a misspelled one, one out of range.
+    /// Guarantees: the first is taken, the others say what is wrong.
+    #[test]
+    fn settings_are_checked() {
+        assert!(checked(r#"{"smoothing": 1.0, "without": "time_of_day"}"#).is_ok());
+        assert!(checked(r#"{"smoothin": 1.0}"#).unwrap_err().contains("smoothin"));
+        assert_eq!(checked(r#"{"smoothing": 2.0}"#).unwrap_err(), "smoothing is 2, must be 0.01 to 1");
+    }
+}

@@ -12,12 +12,13 @@ use bytes::Bytes;
 use engine::operator::Message;
 use engine::record::{Encoding, NANOS_PER_SEC, RecordKind};
 use engine::sink::{KafkaSink, KafkaSinkConfig, Sink};
-use engine::source::{KafkaSource, KafkaSourceConfig, KafkaTopic, Received, ResumeAt, Source};
+use engine::source::{KafkaSource, KafkaSourceConfig, KafkaTopic, KafkaView, Received, ResumeAt, Source};
 use engine::telemetry::Telemetry;
 use engine::time::clock::Clock;
 use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use tokio::sync::watch;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -53,7 +54,9 @@ fn source_at(brokers: &str, (group, topics): (&str, &[&str]), resume: &ResumeAt)
         .collect();
     let config =
         KafkaSourceConfig { queue_records: 50, ..KafkaSourceConfig::new(brokers, group, "t", topics) };
-    KafkaSource::open(config, resume, (Clock::system(), &Telemetry::new().unwrap())).unwrap()
+    let (clock, telemetry) = (Clock::system(), Telemetry::new().unwrap());
+    KafkaSource::open(config, resume, KafkaView { clock, telemetry, reach: watch::Sender::default() })
+        .unwrap()
 }
 
 async fn read(source: &mut KafkaSource, resume: &mut ResumeAt, n: usize) -> Vec<Received> {

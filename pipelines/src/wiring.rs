@@ -76,12 +76,36 @@ pub struct JudgeViews {
     pub report: watch::Receiver<JudgeReport>,
 }
 
+/// Where a judge shows what it does. It outlives the judge: after a failure another one goes on showing there.
+#[derive(Debug, Clone, Default)]
+pub struct JudgeBoards {
+    board: watch::Sender<VerdictBoard>,
+    report: watch::Sender<JudgeReport>,
+}
+
+impl JudgeBoards {
+    /// For those who look.
+    #[must_use]
+    pub fn views(&self) -> JudgeViews {
+        JudgeViews { board: self.board.subscribe(), report: self.report.subscribe() }
+    }
+}
+
 impl Judge {
     /// The chain for a plan.
     ///
     /// # Errors
     /// [`EngineError::Setting`] for test parameters that the test refuses.
     pub fn new(plan: &Plan, origin: Origin) -> Result<(Self, JudgeViews), EngineError> {
+        let boards = JudgeBoards::default();
+        Ok((Self::showing(plan, origin, &boards)?, boards.views()))
+    }
+
+    /// The chain for a plan, shown there.
+    ///
+    /// # Errors
+    /// As [`Judge::new`].
+    pub fn showing(plan: &Plan, origin: Origin, boards: &JudgeBoards) -> Result<Self, EngineError> {
         let canary = CanaryParams {
             alpha_pause: plan.canary.pause_alpha,
             alpha_act: plan.canary.act_alpha,
@@ -90,9 +114,7 @@ impl Judge {
         };
         let canary = canary.check().map_err(|fault| EngineError::Setting(format!("canary: {fault}")))?;
         let params = ScoringParams { canary, slo: plan.slo.clone(), services_max: plan.limits.services };
-        let (board, board_view) = watch::channel(VerdictBoard::default());
-        let (report, report_view) = watch::channel(JudgeReport::default());
-        let judge = Self {
+        Ok(Self {
             origin,
             features: Features::new(FeatureParams {
                 window_secs: plan.time.window_secs as i64,
@@ -105,10 +127,9 @@ impl Judge {
             scoring: Scoring::new(params),
             incidents: Incidents::new(plan.limits.incidents),
             counts: JudgeCounts::default(),
-            board,
-            report,
-        };
-        Ok((judge, JudgeViews { board: board_view, report: report_view }))
+            board: boards.board.clone(),
+            report: boards.report.clone(),
+        })
     }
 
     fn on_message(&mut self, kind: RecordKind, body: &[u8], arrived_at: i64) {

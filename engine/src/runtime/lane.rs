@@ -19,7 +19,7 @@ use crate::runtime::decode::Decode;
 use crate::runtime::shutdown::Stop;
 use crate::runtime::status::LaneStatus;
 use crate::sink::{DeadLetter, DeadLetters, Once, Sink};
-use crate::source::{Received, ResumeAt, Source};
+use crate::source::{Order, Received, ResumeAt, Source};
 use crate::state::{Checkpoint, Checkpoints};
 use crate::telemetry::Telemetry;
 use crate::telemetry::names::Metric;
@@ -86,7 +86,7 @@ pub struct LaneEnd {
 }
 
 enum ToWriter {
-    Step(Vec<Message>, Option<DeadLetter>),
+    Step(Vec<Message>, Option<DeadLetter>, Order),
     Checkpoint(Box<Checkpoint>),
 }
 
@@ -111,12 +111,15 @@ where
 {
     config.core.watermark.check()?;
     let checkpoint = parts.checkpoints.restore()?;
-    let resume = checkpoint.as_ref().map(|checkpoint| checkpoint.resume.clone()).unwrap_or_default();
+    let number = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.number);
+    let mut resume = checkpoint.as_ref().map(|checkpoint| checkpoint.resume.clone()).unwrap_or_default();
+    resume.order = parts.checkpoints.order_after(number)?;
     let mut sink = Once::new(parts.sink);
     sink.resume(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.emitted)).await?;
     tracing::info!(
         lane = config.name,
-        from = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.number),
+        from = number,
+        decided = resume.order.records(),
         muted = sink.muted(),
         "lane starts"
     );
@@ -132,13 +135,15 @@ where
         sink,
         dead_letters: parts.dead_letters,
         checkpoints: parts.checkpoints,
+        kept: KeptOrder { after: number, known: resume.order.records() },
         forget,
         status: status.clone(),
         telemetry: telemetry.clone(),
     };
+    let noted = source.decides_order().then(Order::default);
     let tasks = Tasks {
         reader: tokio::spawn(read(source, to_core, (budget, stop.clone(), forgettable))),
-        heart: tokio::task::spawn_blocking(move || beat(core, records, &to_writer, &status)),
+        heart: tokio::task::spawn_blocking(move || beat(core, (records, noted), &to_writer, &status)),
         writer: tokio::spawn(writer.run(steps)),
     };
     tasks.finish(stop, config.stop_within).await
@@ -224,7 +229,7 @@ async fn read<S: Source>(
 
 fn beat<D: Decode, O: Operator>(
     mut core: Core<D, O>,
-    mut records: mpsc::Receiver<(Received, Held)>,
+    (mut records, mut noted): (mpsc::Receiver<(Received, Held)>, Option<Order>),
     to_writer: &mpsc::Sender<ToWriter>,
     status: &watch::Sender<LaneStatus>,
 ) -> Result<LaneEnd, EngineError> {
@@ -232,10 +237,15 @@ fn beat<D: Decode, O: Operator>(
     while let Some((received, held)) = records.blocking_recv() {
         let step = core.take(&received)?;
         drop(held);
+        if let Some(noted) = &mut noted {
+            noted.note(&received);
+        }
         if !step.messages.is_empty() || step.dead_letter.is_some() {
-            send(ToWriter::Step(step.messages, step.dead_letter))?;
+            let order = noted.as_mut().map(std::mem::take).unwrap_or_default();
+            send(ToWriter::Step(step.messages, step.dead_letter, order))?;
         }
         if let Some(checkpoint) = step.checkpoint {
+            noted = noted.map(|_| Order::default());
             send(ToWriter::Checkpoint(checkpoint))?;
         }
         let now = core.status();
@@ -246,10 +256,19 @@ fn beat<D: Decode, O: Operator>(
     Ok(LaneEnd { emitted: end.emitted, digest: end.digest, records: end.records })
 }
 
+/// What of the order of the input is on the disk.
+struct KeptOrder {
+    /// The checkpoint after which it begins.
+    after: u64,
+    /// So many records that are taken again were kept by an earlier run.
+    known: u64,
+}
+
 struct Writer<K, W> {
     sink: Once<K>,
     dead_letters: W,
     checkpoints: Checkpoints,
+    kept: KeptOrder,
     forget: watch::Sender<Positions>,
     status: watch::Sender<LaneStatus>,
     telemetry: Telemetry,
@@ -261,13 +280,25 @@ impl<K: Sink, W: DeadLetters> Writer<K, W> {
         while steps.recv_many(&mut waiting, FLUSH_AFTER).await > 0 {
             for step in waiting.drain(..) {
                 match step {
-                    ToWriter::Step(messages, dead_letter) => self.write(&messages, dead_letter).await?,
+                    ToWriter::Step(messages, dead_letter, order) => {
+                        self.keep(order)?;
+                        self.write(&messages, dead_letter).await?;
+                    }
                     ToWriter::Checkpoint(checkpoint) => self.save(&checkpoint).await?,
                 }
             }
             self.sink.flush().await?;
         }
         Ok(())
+    }
+
+    /// Before anything is said that depends on it.
+    fn keep(&mut self, mut order: Order) -> Result<(), EngineError> {
+        self.kept.known = order.skip(self.kept.known);
+        if order.is_empty() {
+            return Ok(());
+        }
+        self.checkpoints.save_order(self.kept.after, &order)
     }
 
     async fn write(&mut self, messages: &[Message], dead: Option<DeadLetter>) -> Result<(), EngineError> {
@@ -292,6 +323,7 @@ impl<K: Sink, W: DeadLetters> Writer<K, W> {
         let outcome = if saved.is_ok() { "written" } else { "failed" };
         self.telemetry.counter(Metric::Checkpoints, &[outcome]).add(1);
         let (upto, bytes) = saved?;
+        self.kept = KeptOrder { after: checkpoint.number, known: 0 };
         self.telemetry.gauge(Metric::CheckpointBytes, &[]).set_count(bytes as u64);
         self.status.send_modify(|status| status.checkpoint = checkpoint.number);
         self.forget.send_replace(upto);

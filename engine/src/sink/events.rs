@@ -48,6 +48,10 @@ impl EventStore {
         Self(Arc::new(Inner { journal, index: Mutex::default(), durable: watch::Sender::new(0) }))
     }
 
+    pub(crate) fn journal(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.0.journal)
+    }
+
     /// Notes that these became durable.
     pub(crate) fn add(&self, new: impl IntoIterator<Item = (u64, Option<String>)>) -> u64 {
         let mut index = self.index();

@@ -67,16 +67,25 @@ impl FileSink {
     /// # Errors
     /// What the journal says, and [`EngineError::Damaged`] for a frame that holds no message.
     pub fn over(journal: Arc<dyn Journal>) -> Result<(Self, EventStore), EngineError> {
-        let store = EventStore::new(Arc::clone(&journal));
+        let store = EventStore::new(journal);
+        Ok((Self::again(&store)?, store))
+    }
+
+    /// In the place of an earlier one that is gone; the store shows what it left behind, and what this one writes.
+    ///
+    /// # Errors
+    /// As [`FileSink::over`].
+    pub fn again(store: &EventStore) -> Result<Self, EngineError> {
+        let journal = store.journal();
         let (found, end) = scan(&*journal)?;
         if journal.len()? > end {
             tracing::warn!(bytes = journal.len()? - end, "cut a torn end off the stored messages");
             journal.cut(end)?;
         }
         journal.sync()?;
-        store.add(found.iter().map(|(place, message)| (*place, id_of(message))));
-        let sink = Self { journal, store: store.clone(), end, unwritten: Vec::new(), unsynced: Vec::new() };
-        Ok((sink, store))
+        let shown = usize::try_from(store.count()).unwrap_or(usize::MAX);
+        store.add(found.iter().skip(shown).map(|(place, message)| (*place, id_of(message))));
+        Ok(Self { journal, store: store.clone(), end, unwritten: Vec::new(), unsynced: Vec::new() })
     }
 
     fn put(&mut self) -> Result<(), EngineError> {
@@ -161,6 +170,25 @@ mod tests {
                 [super::super::Stored { number: kept, message: message(9) }]
             );
         }
+    }
+
+    /// Scenario: a sink ends with messages that it wrote and did not sync, and another takes its place. Guarantees:
+    /// readers of the first see all that stands in the file, once, and what the second writes.
+    #[tokio::test]
+    async fn a_successor_goes_on_for_the_same_readers() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut sink, store) = FileSink::open(&dir.path().join("events")).unwrap();
+        sink.write(&[message(0)]).await.unwrap();
+        sink.flush().await.unwrap();
+        sink.write(&[message(1)]).await.unwrap();
+        sink.put().unwrap();
+        drop(sink);
+        let mut sink = FileSink::again(&store).unwrap();
+        assert_eq!(sink.resume(1).await.unwrap(), [Some(message(1).digest())]);
+        sink.write(&[message(2)]).await.unwrap();
+        sink.flush().await.unwrap();
+        let seen: Vec<Message> = store.page(0, 9).unwrap().into_iter().map(|stored| stored.message).collect();
+        assert_eq!(seen, [message(0), message(1), message(2)]);
     }
 
     /// Scenario: a reader asks by id and follows. Guarantees: it sees what is durable, resumes after an id, and wakes.

@@ -286,6 +286,7 @@ fn rebuilt(said: &str, message: &BorrowedMessage<'_>) -> Message {
 /// Samples of unusable records as JSON to a topic.
 pub struct KafkaDeadLetters {
     producer: FutureProducer<Followed>,
+    brokers: Followed,
     topic: String,
 }
 
@@ -301,7 +302,8 @@ impl KafkaDeadLetters {
     /// # Errors
     /// [`EngineError::Setting`] for settings that the client refuses.
     pub fn open(config: &KafkaSinkConfig, topic: &str) -> Result<Self, EngineError> {
-        Ok(Self { producer: config.producer(Followed::default())?, topic: topic.to_owned() })
+        let brokers = Followed::default();
+        Ok(Self { producer: config.producer(brokers.clone())?, brokers, topic: topic.to_owned() })
     }
 }
 
@@ -313,7 +315,10 @@ impl DeadLetters for KafkaDeadLetters {
             })?;
             let key = format!("{}@{}", letter.partition, letter.offset);
             let record = FutureRecord::to(&self.topic).key(&key).payload(&value);
-            let sent = self.producer.send(record, Duration::from_secs(30)).await;
+            let sent = tokio::select! {
+                sent = self.producer.send(record, Duration::from_secs(30)) => sent,
+                () = self.brokers.0.lost() => return Err(lost(&self.topic)),
+            };
             sent.map_err(|(error, _)| broker("write to", &self.topic, &error))?;
         }
         Ok(())

@@ -8,12 +8,17 @@
 //!
 //! Not promised: exactly once across two processes. When a partition moves to another process of the group, what was
 //! read after the last checkpoint is read there again, and the state of its keys begins anew.
+//!
+//! The order that is found is a decision that the lane keeps as long as it matters, and that is repeated after a
+//! restart; so is the going on of time while the topics are known to be empty.
 
 mod assignment;
 mod config;
 mod event;
+mod reach;
 
 pub use config::{Begin, KafkaSourceConfig, KafkaTopic};
+pub use reach::Reach;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +28,7 @@ use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::watch;
 
 use crate::error::{EngineError, Retry};
 use crate::record::{Compression, Encoding, NANOS_PER_SEC, Positions, Record, RecordKind, UnixNanos};
@@ -37,8 +43,23 @@ use crate::time::clock::Clock;
 const ASK_WITHIN: Duration = Duration::from_secs(10);
 /// A partition that holds more is waited for, but no longer than this after it said something.
 const HOLDS_MORE_WITHIN: UnixNanos = 30 * NANOS_PER_SEC;
+/// What was seen of the topics holds for so long.
+const SEEN_WITHIN: UnixNanos = 3 * NANOS_PER_SEC;
+/// How often it is looked whether everything was read, while nothing comes.
+const QUIET_POLL: UnixNanos = NANOS_PER_SEC / 5;
 /// Pause after an error of the client, which goes on trying by itself.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a source looks at, and where it shows itself.
+#[derive(Debug, Clone)]
+pub struct KafkaView {
+    /// For waiting.
+    pub clock: Clock,
+    /// For counting.
+    pub telemetry: Telemetry,
+    /// Shows once a second what is in reach.
+    pub reach: watch::Sender<Reach>,
+}
 
 /// Reads Kafka topics.
 pub struct KafkaSource {
@@ -49,6 +70,7 @@ pub struct KafkaSource {
     partitions: Vec<Reading>,
     clock: Clock,
     telemetry: Telemetry,
+    reach: watch::Receiver<Reach>,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -82,16 +104,13 @@ impl KafkaSource {
     ///
     /// # Errors
     /// [`EngineError::Setting`] for settings that the client refuses.
-    pub fn open(
-        config: KafkaSourceConfig,
-        resume: &ResumeAt,
-        (clock, telemetry): (Clock, &Telemetry),
-    ) -> Result<Self, EngineError> {
-        let consumer = join(&config, Assignment::new(&resume.positions))?;
+    pub fn open(config: KafkaSourceConfig, resume: &ResumeAt, view: KafkaView) -> Result<Self, EngineError> {
+        let (clock, telemetry, reach) = (view.clock.clone(), view.telemetry.clone(), view.reach.subscribe());
+        let consumer = join(&config, Assignment::new(&resume.positions, view))?;
         let tenant: Arc<str> = config.tenant.as_str().into();
         let merge = Merge::new(resume, Arc::clone(&tenant), i64::from(config.wait_ms) * 1_000_000);
-        let (consumer, telemetry) = (Arc::new(consumer), telemetry.clone());
-        Ok(Self { config, tenant, consumer, merge, partitions: Vec::new(), clock, telemetry })
+        let consumer = Arc::new(consumer);
+        Ok(Self { config, tenant, consumer, merge, partitions: Vec::new(), clock, telemetry, reach })
     }
 
     /// Puts a new client in the place of one that has lost its way to the cluster.
@@ -137,6 +156,13 @@ impl KafkaSource {
         let next = self.consumer.context().next_of(&partition);
         self.partitions.retain(|reading| reading.partition != partition);
         self.partitions.push(Reading { partition, name, topic, next, end: None, is_paused: false });
+    }
+
+    /// Whether all partitions are known to hold nothing that was not given.
+    fn is_quiet(&self, now: UnixNanos) -> bool {
+        let reach = *self.reach.borrow();
+        let is_fresh = now.saturating_sub(reach.at) <= SEEN_WITHIN;
+        is_fresh && reach.is_all_read() && reach.partitions == self.partitions.len()
     }
 
     fn is_end_unknown(&self) -> bool {
@@ -292,15 +318,29 @@ impl Source for KafkaSource {
                     tokio::time::sleep(ERROR_PAUSE).await;
                 }
             }
-            match self.merge.pop(self.clock.now()) {
+            let now = self.clock.now();
+            match self.merge.pop(now) {
                 Next::Record(received) => {
                     self.given(&received);
                     return Ok(Some(received));
                 }
                 Next::NotBefore(until) => self.poll(Some(until)).await?,
-                Next::Nothing => self.poll(None).await?,
+                Next::Nothing => match self.merge.idle_due(now) {
+                    Some(due) if due <= now && self.is_quiet(now) => {
+                        if let Some(clock) = self.merge.idle(now) {
+                            return Ok(Some(clock));
+                        }
+                        self.poll(Some(now.saturating_add(QUIET_POLL))).await?;
+                    }
+                    Some(due) => self.poll(Some(due.max(now.saturating_add(QUIET_POLL)))).await?,
+                    None => self.poll(None).await?,
+                },
             }
         }
+    }
+
+    fn decides_order(&self) -> bool {
+        true
     }
 
     async fn commit(&mut self, upto: &Positions) -> Result<(), EngineError> {

@@ -1,6 +1,6 @@
 //! Many input partitions as one ordered stream, with clock records between.
 //!
-//! The order is (effective stamp, partition, offset), where the effective stamp is the largest stamp so far within the
+//! The order is what was decided before a restart, as far as that was kept; then (effective stamp, partition, offset), where the effective stamp is the largest stamp so far within the
 //! partition. Promises: the same partitions give the same order, in whatever pace they arrive, as long as a partition
 //! that is not known to hold more is waited for. Before the first record of a second that was not reached yet, a
 //! clock record for each full second comes (after a gap of over an hour, only for the last).
@@ -12,11 +12,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::record::{Compression, Encoding, NANOS_PER_SEC, Record, RecordKind, UnixNanos};
-use crate::source::{Received, ResumeAt};
+use crate::source::{Order, Received, ResumeAt, Taken};
 use crate::time::window;
 
 /// A longer gap is not filled with clock records.
 const FILLED_GAP: UnixNanos = 3_600 * NANOS_PER_SEC;
+/// A decision about a partition that is not ours any more is waited with for so long.
+const AWAY_WITHIN: UnixNanos = 30 * NANOS_PER_SEC;
+/// While nothing comes, time goes on so far behind the clock.
+const IDLE_BEHIND: UnixNanos = NANOS_PER_SEC;
 
 /// How sure it is that an empty partition has nothing that belongs before a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,11 @@ pub(crate) struct Merge {
     clock: Option<UnixNanos>,
     tenant: Arc<str>,
     wait: UnixNanos,
+    order: Order,
+    away_since: Option<UnixNanos>,
+    last: Option<(Arc<str>, u64)>,
+    /// Log clock and time when the last record was given.
+    anchor: Option<(UnixNanos, UnixNanos)>,
 }
 
 #[derive(Debug)]
@@ -73,6 +82,10 @@ impl Merge {
             clock: resume.log_clock,
             tenant,
             wait,
+            order: resume.order.clone(),
+            away_since: None,
+            last: resume.positions.0.iter().next().map(|(name, next)| (name.as_str().into(), *next)),
+            anchor: None,
         }
     }
 
@@ -111,6 +124,61 @@ impl Merge {
 
     /// The record that is next at this moment.
     pub(crate) fn pop(&mut self, now: UnixNanos) -> Next {
+        let next = self.decided(now).unwrap_or_else(|| self.decide(now));
+        if let Next::Record(received) = &next {
+            self.last = Some((Arc::clone(&received.partition), received.next_offset));
+            self.anchor = self.clock.map(|clock| (clock, now));
+        }
+        next
+    }
+
+    /// When time may go on although nothing comes; `None` before there was any time.
+    pub(crate) fn idle_due(&mut self, now: UnixNanos) -> Option<UnixNanos> {
+        let clock = self.clock?;
+        let (anchored, at) = *self.anchor.get_or_insert((clock, now));
+        let next = window::floor(clock, NANOS_PER_SEC).saturating_add(NANOS_PER_SEC);
+        Some(at.saturating_add(next.saturating_sub(anchored)).saturating_add(IDLE_BEHIND))
+    }
+
+    /// A clock record, because all partitions are known to be empty at this moment and time goes on.
+    pub(crate) fn idle(&mut self, now: UnixNanos) -> Option<Received> {
+        let (due, (partition, next_offset)) = (self.idle_due(now)?, self.last.clone()?);
+        let next = window::floor(self.clock?, NANOS_PER_SEC).saturating_add(NANOS_PER_SEC);
+        (due <= now && self.order.is_empty()).then(|| self.clock_record(partition, next_offset, next))
+    }
+
+    /// What was decided before the restart; `None` when there is nothing left of it.
+    fn decided(&mut self, now: UnixNanos) -> Option<Next> {
+        match self.order.first()?.clone() {
+            Taken::Clock { partition, next_offset, at } => {
+                self.order.step();
+                Some(Next::Record(self.clock_record(partition.as_str().into(), next_offset, at)))
+            }
+            Taken::Records { partition, .. } => {
+                if let Some(received) = self.take(&partition) {
+                    self.order.step();
+                    self.away_since = None;
+                    return Some(Next::Record(received));
+                }
+                if self.partitions.is_empty() || self.partitions.contains_key(partition.as_str()) {
+                    self.away_since = None;
+                    return Some(Next::Nothing);
+                }
+                let until = self.away_since.get_or_insert(now).saturating_add(AWAY_WITHIN);
+                if until > now {
+                    return Some(Next::NotBefore(until));
+                }
+                tracing::warn!(
+                    partition,
+                    "a partition that was read before the restart is read by another process now"
+                );
+                self.order = Order::default();
+                None
+            }
+        }
+    }
+
+    fn decide(&mut self, now: UnixNanos) -> Next {
         let heads = self.partitions.iter().filter_map(|(name, partition)| {
             let head = partition.queue.front()?;
             Some((head.record.arrived_at, name, head.offset, head.came_at))
@@ -123,21 +191,21 @@ impl Merge {
         if let Some(second) = self.clock_due(stamp) {
             return Next::Record(self.clock_record(name, offset, second));
         }
+        self.take(&name).map_or(Next::Nothing, Next::Record)
+    }
+
+    fn take(&mut self, name: &str) -> Option<Received> {
+        let (name, partition) = self
+            .partitions
+            .get_key_value(name)
+            .map(|(name, _)| Arc::clone(name))
+            .and_then(|name| Some((Arc::clone(&name), self.partitions.get_mut(&name)?)))?;
+        let head = partition.queue.pop_front()?;
+        partition.bytes = partition.bytes.saturating_sub(head.record.body.len());
+        let stamp = head.record.arrived_at;
         self.clock = Some(self.clock.map_or(stamp, |clock| clock.max(stamp)));
-        let Some(head) = self.partitions.get_mut(&name).and_then(|partition| {
-            let head = partition.queue.pop_front()?;
-            partition.bytes = partition.bytes.saturating_sub(head.record.body.len());
-            Some(head)
-        }) else {
-            return Next::Nothing;
-        };
-        match self.arrived.get_mut(&*name) {
-            Some(newest) => *newest = stamp,
-            None => {
-                self.arrived.insert(name.as_ref().to_owned(), stamp);
-            }
-        }
-        Next::Record(Received { partition: name, next_offset: head.offset + 1, record: head.record })
+        self.arrived.insert(name.as_ref().to_owned(), stamp);
+        Some(Received { partition: name, next_offset: head.offset + 1, record: head.record })
     }
 
     /// Until when the empty partitions hold back a record that came at this moment.
@@ -245,6 +313,38 @@ mod tests {
         assert_eq!(drain(&mut merge, SEC, &mut resume).len(), 2, "a gap of months is not filled");
     }
 
+    /// Scenario: nothing comes any more. Guarantees: time goes on at the pace of the clock, a second behind it, from
+    /// the newest stamp on; and not before there was any time.
+    #[test]
+    fn time_goes_on_without_records() {
+        let mut merge = merge(&ResumeAt::default(), 1);
+        assert_eq!((merge.idle_due(SEC), merge.idle(SEC)), (None, None));
+        merge.push("p/0", 7, (record(100 * SEC + SEC / 4), 500 * SEC));
+        assert!(matches!(merge.pop(500 * SEC), Next::Record(_)));
+        assert_eq!(merge.idle(501 * SEC), None);
+        for n in 1..4 {
+            let due = merge.idle_due(500 * SEC).unwrap();
+            assert_eq!(due, (500 + n) * SEC - SEC / 4 + SEC);
+            let clock = merge.idle(due).unwrap();
+            assert_eq!((clock.record.arrived_at, clock.next_offset), ((100 + n) * SEC, 8));
+        }
+    }
+
+    /// Scenario: what was decided about a partition that is not assigned any more. Guarantees: it is waited for, not
+    /// for ever, and then records go on in the usual order.
+    #[test]
+    fn a_partition_that_moved_away_does_not_stop_the_others() {
+        let mut resume = ResumeAt::default();
+        let received =
+            |n: u32| Received { partition: format!("p/{n}").into(), next_offset: 1, record: record(SEC) };
+        resume.order.note(&received(9));
+        resume.order.note(&received(0));
+        let mut merge = merge(&resume, 1);
+        merge.push("p/0", 0, (record(SEC), 0));
+        assert_eq!(merge.pop(SEC), Next::NotBefore(31 * SEC));
+        assert!(matches!(merge.pop(31 * SEC), Next::Record(_)));
+    }
+
     proptest! {
         /// Scenario: the same partitions, read in one go, or in another interleaving and stopped and resumed at any
         /// record. Guarantees: the same records in the same order, clock records included.
@@ -285,6 +385,57 @@ mod tests {
             given.extend(drain(&mut second, SEC, &mut resume));
             prop_assert_eq!(given, expected);
             prop_assert_eq!(resume, whole);
+        }
+
+        /// Scenario: records come in any pace, many far later than a record waits for others; seconds without any.
+        /// A run is killed somewhere, and what it decided up to a moment before is kept. Guarantees: the next run,
+        /// to which the same records come in another pace, gives the same up to there, and each record once.
+        #[test]
+        fn what_was_decided_is_decided_again(
+            stamps in prop::collection::vec((0_usize..3, 0_i64..20_000), 1..80),
+            paces in prop::collection::vec((0_usize..3, 1_usize..5, 0_i64..3_000), 60),
+            kept in 0_usize..150,
+        ) {
+            let mut parts = vec![Vec::new(); 3];
+            for (n, ms) in stamps {
+                parts[n].push(ms * 1_000_000);
+            }
+            let run = |resume: &ResumeAt, paces: &mut dyn Iterator<Item = &(usize, usize, i64)>| {
+                let mut merge = merge(resume, 3);
+                let mut next: Vec<usize> =
+                    (0..3).map(|n| resume.positions.next_of(&format!("p/{n}")) as usize).collect();
+                let (mut given, mut at, mut now) = (Vec::new(), resume.clone(), 0);
+                for (n, count, passed) in paces {
+                    for _ in 0..*count {
+                        if let Some(stamp) = parts[*n].get(next[*n]) {
+                            merge.push(&format!("p/{n}"), next[*n] as u64, (record(*stamp), now));
+                            next[*n] += 1;
+                        }
+                    }
+                    now += passed * 1_000_000;
+                    given.extend(drain(&mut merge, now, &mut at));
+                    given.extend(merge.idle(now));
+                }
+                for (n, part) in parts.iter().enumerate() {
+                    for (offset, stamp) in part.iter().enumerate().skip(next[n]) {
+                        merge.push(&format!("p/{n}"), offset as u64, (record(*stamp), now));
+                    }
+                }
+                given.extend(drain(&mut merge, now + 60 * SEC, &mut at));
+                given
+            };
+            let first = run(&ResumeAt::default(), &mut paces.iter());
+            let mut resume = ResumeAt::default();
+            let kept = kept.min(first.len());
+            first[..kept].iter().for_each(|received| resume.order.note(received));
+            resume.order = postcard::from_bytes(&postcard::to_stdvec(&resume.order).unwrap()).unwrap();
+            let again = run(&resume, &mut paces.iter().rev());
+            prop_assert_eq!(&again[..kept], &first[..kept]);
+            let data = again.iter().filter(|received| received.record.kind != RecordKind::Clock);
+            let mut seen: Vec<_> = data.map(|received| (received.partition.as_ref(), received.next_offset)).collect();
+            seen.sort();
+            seen.dedup();
+            prop_assert_eq!(seen.len(), parts.iter().map(Vec::len).sum::<usize>());
         }
     }
 }

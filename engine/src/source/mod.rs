@@ -8,12 +8,14 @@ mod kafka;
 mod memory;
 #[cfg(feature = "kafka")]
 mod merge;
+mod order;
 mod recorded;
 
 pub use file::{FileConfig, FileSource, TRANSPORT};
 #[cfg(feature = "kafka")]
-pub use kafka::{Begin, KafkaSource, KafkaSourceConfig, KafkaTopic};
+pub use kafka::{Begin, KafkaSource, KafkaSourceConfig, KafkaTopic, KafkaView, Reach};
 pub use memory::MemorySource;
+pub use order::{Order, Taken};
 
 use std::collections::BTreeMap;
 
@@ -42,6 +44,9 @@ pub struct ResumeAt {
     pub arrived: BTreeMap<String, UnixNanos>,
     /// The newest arrival stamp of all.
     pub log_clock: Option<UnixNanos>,
+    /// What was decided after that and must be decided so again.
+    #[serde(skip)]
+    pub order: Order,
 }
 
 impl ResumeAt {
@@ -68,6 +73,12 @@ pub trait Source: Send {
     ///
     /// The future may be dropped before it is ready without losing a record.
     fn next(&mut self) -> impl Future<Output = Result<Option<Received>, EngineError>> + Send;
+
+    /// Whether the order of what it gives depends on more than the records: it is kept then, and handed back in
+    /// [`ResumeAt::order`].
+    fn decides_order(&self) -> bool {
+        false
+    }
 
     /// Everything before `upto` is part of a durable checkpoint and may be forgotten.
     fn commit(&mut self, upto: &Positions) -> impl Future<Output = Result<(), EngineError>> + Send;

@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 
 use crate::error::EngineError;
 use crate::record::Positions;
+use crate::source::Order;
 use crate::state::manifest::Checkpoint;
 use crate::state::protocol::{Decision, Found, KEPT, decide};
 
 const ENDING: &str = ".ckpt";
+const ORDER_ENDING: &str = ".order";
+/// An order is `crc32 (4, little endian) body`.
+const ORDER_HEAD_BYTES: usize = 4;
 
 /// Named pieces of bytes, each written as a whole or not at all.
 pub trait Blobs: Send + std::fmt::Debug {
@@ -168,6 +172,59 @@ impl Checkpoints {
         Ok(whole.into_iter().find(|(found, _)| found == name).map(|(_, checkpoint)| checkpoint))
     }
 
+    /// Keeps durably what was decided about the order of the input after the checkpoint of this number (0 = before the
+    /// first) and was not kept yet.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn save_order(&mut self, after: u64, order: &Order) -> Result<(), EngineError> {
+        let bytes = postcard::to_stdvec(order)
+            .map_err(|error| EngineError::Invariant(format!("an order cannot be written: {error}")))?;
+        let mut whole = crc32fast::hash(&bytes).to_le_bytes().to_vec();
+        whole.extend_from_slice(&bytes);
+        let number = self.orders(after)?.len();
+        self.blobs.write(&format!("{after:020}-{number:08}{ORDER_ENDING}"), &whole)
+    }
+
+    /// What was decided after the checkpoint of this number, as far as it was kept.
+    ///
+    /// # Errors
+    /// [`EngineError::Damaged`] if it cannot be read, and what the disk says.
+    pub fn order_after(&self, after: u64) -> Result<Order, EngineError> {
+        let mut order = Order::default();
+        for name in self.orders(after)? {
+            let bytes = self.blobs.read(&name)?;
+            let damaged = |why: &str| EngineError::Damaged {
+                what: "order of the input",
+                place: name.clone(),
+                why: why.to_owned(),
+            };
+            let body = bytes.get(ORDER_HEAD_BYTES..).ok_or_else(|| damaged("too short"))?;
+            if bytes.get(..ORDER_HEAD_BYTES) != Some(&crc32fast::hash(body).to_le_bytes()) {
+                return Err(damaged("checksum does not fit"));
+            }
+            order.append(postcard::from_bytes(body).map_err(|error| damaged(&error.to_string()))?);
+        }
+        Ok(order)
+    }
+
+    fn orders(&self, after: u64) -> Result<Vec<String>, EngineError> {
+        let begins = format!("{after:020}-");
+        let mut names = self.blobs.names()?;
+        names.retain(|name| name.starts_with(&begins) && name.ends_with(ORDER_ENDING));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn remove_orders(&mut self, is_old: impl Fn(u64) -> bool) -> Result<(), EngineError> {
+        for name in self.blobs.names()?.into_iter().filter(|name| name.ends_with(ORDER_ENDING)) {
+            if name.split_once('-').and_then(|(number, _)| number.parse().ok()).is_some_and(&is_old) {
+                self.blobs.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Saves durably. Gives the positions that no kept checkpoint needs any more, and the size.
     ///
     /// # Errors
@@ -180,6 +237,7 @@ impl Checkpoints {
             let (oldest, _) = self.kept.remove(0);
             self.blobs.remove(&oldest)?;
         }
+        self.remove_orders(|number| number < checkpoint.number)?;
         Ok((self.kept.first().map(|(_, positions)| positions.clone()).unwrap_or_default(), bytes.len()))
     }
 }

@@ -24,7 +24,7 @@ use crate::scoring::VerdictBoard;
 use crate::wiring::Judge;
 
 /// Bound of the file of dead letters.
-pub(super) const DEAD_LETTER_BYTES: u64 = 64 << 20;
+const DEAD_LETTER_BYTES: u64 = 64 << 20;
 
 fn log_config(plan: &Plan) -> LogConfig {
     LogConfig {

@@ -12,21 +12,21 @@ use contract::Origin;
 use engine::decode::{DecodeLimits, Decoder};
 use engine::error::EngineError;
 use engine::record::{Encoding, RecordKind};
-use engine::runtime::{LaneParts, LaneStatus, run_lane, stop_signal};
-use engine::sink::{DeadLetterFile, FileSink, KafkaSink, KafkaSinkConfig, Tee, create_topics};
-use engine::source::{KafkaSource, KafkaSourceConfig, KafkaTopic, ResumeAt};
+use engine::runtime::{Backoff, Driver, LaneParts, LaneStatus, stop_signal};
+use engine::sink::{FileSink, KafkaDeadLetters, KafkaSink, KafkaSinkConfig, Tee, create_topics};
+use engine::source::{KafkaSource, KafkaSourceConfig, KafkaTopic, KafkaView, Reach, ResumeAt};
 use engine::state::Checkpoints;
 use engine::telemetry::Telemetry;
 use engine::time::clock::Clock;
 use tokio::sync::watch;
 
 use self::binary::BinaryMode;
-use super::embedded::{DEAD_LETTER_BYTES, open_api};
+use super::embedded::open_api;
 use super::lane_config;
 use super::signals::asked_to_stop;
 use super::watch_health::{Watched, watch_health};
 use crate::config::{KafkaPlan, Plan, WireFormat};
-use crate::wiring::Judge;
+use crate::wiring::{Judge, JudgeBoards};
 
 /// The stream of risk events, as the messages name it.
 const RISK_EVENTS: &str = "risk-events";
@@ -73,18 +73,21 @@ pub(crate) async fn run(plan: &Plan, kafka: &KafkaPlan) -> Result<(), EngineErro
     }
     let sink_config = sink_config(kafka);
     let mut needed: Vec<String> = topics(kafka).into_iter().map(|topic| topic.name).collect();
-    needed.push(kafka.topic_risk_events.clone());
+    needed.extend([kafka.topic_risk_events.clone(), kafka.topic_dead_letter.clone()]);
     create_topics(&sink_config, &needed, TOPICS_WITHIN).await?;
     let (file, events) = FileSink::open(&plan.data_dir.join("risk-events.log"))?;
-    let (judge, views) = Judge::new(plan, Origin::Live)?;
-    let api = open_api(plan, (events, None), views.board, &telemetry).await?;
+    drop(file);
+    let (boards, reach) = (JudgeBoards::default(), watch::Sender::<Reach>::default());
+    let views = boards.views();
+    let api = open_api(plan, (events.clone(), None), views.board, &telemetry).await?;
 
     let (stop_handle, stop) = stop_signal();
-    let lane_status = watch::Sender::new(LaneStatus::default());
+    let driver = Driver::new(lane_config(plan, "main"), Backoff::default(), clock.clone(), telemetry.clone());
+    let in_reach = reach.subscribe();
     let watched = Watched {
-        // what waits is the broker's to say; the lag of the group shows it
-        waiting: |_: &LaneStatus| 0,
-        lane: lane_status.subscribe(),
+        // a broker that is away is not this process's fault
+        waiting: move |_: &LaneStatus| in_reach.borrow().waiting,
+        lane: driver.status(),
         report: views.report,
         health: api.health,
         clock: clock.clone(),
@@ -95,19 +98,21 @@ pub(crate) async fn run(plan: &Plan, kafka: &KafkaPlan) -> Result<(), EngineErro
         unpacked_bytes_max: plan.receive.request_bytes_max as usize,
         ..DecodeLimits::default()
     };
-    let (source_config, of_source) = (source_config(plan, kafka), telemetry.clone());
-    let parts = LaneParts {
-        source: move |resume: &ResumeAt| KafkaSource::open(source_config, resume, (clock, &of_source)),
-        decoder: Decoder::new(limits),
-        operator: judge,
-        sink: Tee::new(file, BinaryMode(KafkaSink::open(sink_config)?)),
-        dead_letters: DeadLetterFile::open(&plan.data_dir.join("dead-letters.jsonl"), DEAD_LETTER_BYTES)?,
-        checkpoints: Checkpoints::in_directory(&plan.data_dir.join("checkpoints"))?,
+    let view = KafkaView { clock, telemetry, reach };
+    let (of_plan, of_source) = (plan.clone(), source_config(plan, kafka));
+    let dead_letters = kafka.topic_dead_letter.clone();
+    let make = move || {
+        let (config, view) = (of_source.clone(), view.clone());
+        Ok(LaneParts {
+            source: move |resume: &ResumeAt| KafkaSource::open(config, resume, view),
+            decoder: Decoder::new(limits.clone()),
+            operator: Judge::showing(&of_plan, Origin::Live, &boards)?,
+            sink: Tee::new(FileSink::again(&events)?, BinaryMode(KafkaSink::open(sink_config.clone())?)),
+            dead_letters: KafkaDeadLetters::open(&sink_config, &dead_letters)?,
+            checkpoints: Checkpoints::in_directory(&of_plan.data_dir.join("checkpoints"))?,
+        })
     };
-    let config = lane_config(plan, "main");
-    let of_lane = telemetry.clone();
-    let mut lane =
-        tokio::spawn(async move { run_lane(config, parts, (stop, lane_status), &of_lane).await.map(|_| ()) });
+    let mut lane = tokio::spawn(async move { driver.run(make, stop).await.map(|_| ()) });
     tracing::info!(brokers = ?kafka.brokers, group = kafka.group, api = %plan.api.address, "ready");
 
     let end = tokio::select! {

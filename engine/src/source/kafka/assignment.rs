@@ -18,6 +18,9 @@ use tokio::sync::Notify;
 
 use crate::kafka::KnownBrokers;
 use crate::record::Positions;
+use crate::source::kafka::KafkaView;
+use crate::source::kafka::reach::look;
+use crate::telemetry::names::Metric;
 
 /// How long the group may take to say what it has committed.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
@@ -50,8 +53,9 @@ pub(super) enum Change {
 }
 
 /// Follows the group's decisions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Assignment {
+    view: KafkaView,
     /// What the client knows of the cluster.
     pub(super) brokers: KnownBrokers,
     state: Mutex<State>,
@@ -66,16 +70,20 @@ struct State {
 }
 
 impl Assignment {
-    pub(super) fn new(positions: &Positions) -> Self {
-        let state = State { next: positions.0.clone(), ..State::default() };
-        Self { state: Mutex::new(state), ..Self::default() }
+    pub(super) fn new(positions: &Positions, view: KafkaView) -> Self {
+        Self::begin(State { next: positions.0.clone(), ..State::default() }, view)
+    }
+
+    fn begin(state: State, view: KafkaView) -> Self {
+        let brokers = KnownBrokers::default();
+        Self { view, brokers, state: Mutex::new(state), news: Notify::new() }
     }
 
     /// For the client that takes the place of this one: goes on where this one has come to, as after an absence.
     pub(super) fn successor(&self) -> Self {
         let next = self.state().next.clone();
         let was_revoked = next.keys().cloned().collect();
-        Self { state: Mutex::new(State { next, was_revoked, changes: Vec::new() }), ..Self::default() }
+        Self::begin(State { next, was_revoked, changes: Vec::new() }, self.view.clone())
     }
 
     /// What happened since the last call.
@@ -174,6 +182,11 @@ fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
 impl ClientContext for Assignment {
     fn stats(&self, statistics: Statistics) {
         self.brokers.look(&statistics);
+        let (reach, lags) = look(&statistics, &self.state().next, self.view.clock.now());
+        for (partition, lag) in lags {
+            self.view.telemetry.gauge(Metric::ReadLag, &[&partition]).set_count(lag);
+        }
+        self.view.reach.send_replace(reach);
     }
 }
 

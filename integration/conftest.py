@@ -69,7 +69,7 @@ class Stage:
         target = ["--otlp", f"127.0.0.1:{grpc_port}", "--repository", str(repository.bare), "--path", MANIFEST]
         child = Child("shop", [sys.executable, str(ROOT / "sdk" / "shop.py"), *target, *options], self.folder / "shop")
         self.on_exit(child.stop)
-        child.wait_until("it runs", lambda: child.said('"running"'), seconds=30)
+        child.wait_until("it runs", lambda: child.said('"running"'), seconds=120)
         return child
 
     def close(self) -> None:
@@ -89,8 +89,8 @@ def create_topics(bootstrap: str, partitions: dict[str, int]) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
     futures = admin.create_topics([NewTopic(name, count, 1, config=_KEEP) for name, count in partitions.items()])
     for future in futures.values():
-        future.result(20)
-    wait_for("topics", lambda: set(partitions) <= set(admin.list_topics(timeout=5).topics), seconds=20)
+        future.result(90)
+    wait_for("topics", lambda: set(partitions) <= set(admin.list_topics(timeout=5).topics), seconds=90)
 
 
 @pytest.hookimpl(wrapper=True)

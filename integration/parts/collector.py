@@ -102,7 +102,7 @@ class Collector:
         """Start it and wait until its health check answers."""
         (self._folder / "queue").mkdir(parents=True, exist_ok=True)
         self.child = Child("collector", [str(self._program), f"--config={self._config}"], self._folder, self._env)
-        self.child.wait_until("it is healthy", self._healthy, seconds=30)
+        self.child.wait_until("it is healthy", self._healthy, seconds=120)
         return self
 
     def _healthy(self) -> bool:

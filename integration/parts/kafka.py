@@ -120,7 +120,7 @@ class Kafka:
         options = [f"-Xms{self._heap}", f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info"]
         name = f"kafka-{sum(1 for _ in self._folder.glob('kafka-*.log'))}"
         self._child = Child(name, [_java(), *options, "-cp", self._lib, "kafka.Kafka", str(self._settings)], self._folder)
-        self._child.wait_until("it serves", lambda: self._child.said("Kafka Server started"), seconds=60)
+        self._child.wait_until("it serves", lambda: self._child.said("Kafka Server started"), seconds=180)
         (self._folder / "served").touch()
 
     def stop(self) -> None:

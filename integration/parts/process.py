@@ -142,7 +142,7 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
 
-    def stop(self, *, seconds: float = 20) -> int:
+    def stop(self, *, seconds: float = 60) -> int:
         """Ask it to end, insist after a while, and return the exit code (negative: by signal)."""
         self._let_go()
         if self.alive():

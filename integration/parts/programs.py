@@ -90,7 +90,7 @@ class Engine:
         command = [str(binary("bellwether")), "run", "--config", str(self._config), *self._sets]
         self._starts += 1
         self.child = Child(f"engine-{self._starts}", command, self._folder)
-        self.child.wait_until("it is ready", lambda: get(f"{self.url}/readyz")[0] == 200, seconds=60)
+        self.child.wait_until("it is ready", lambda: get(f"{self.url}/readyz")[0] == 200, seconds=180)
         return self
 
     def events(self) -> list[dict]:
@@ -125,7 +125,7 @@ class Actuator:
         command = [str(binary("bellwether-actuator")), "run", "--config", str(self._config)]
         self._starts += 1
         self.child = Child(f"actuator-{self._starts}", command, self._folder)
-        self.child.wait_until("it is ready", lambda: get(f"{self.url}/readyz")[0] == 200, seconds=60)
+        self.child.wait_until("it is ready", lambda: get(f"{self.url}/readyz")[0] == 200, seconds=180)
         return self
 
     def metrics(self) -> Samples:

@@ -87,6 +87,21 @@ pub(crate) fn values_end(line: &[u8], at: usize) -> Option<usize> {
     Some(bracket_end(line, at))
 }
 
+/// The end of what is assigned after the equals sign at `at - 1`; `key= value,` has a space before it.
+pub(crate) fn assigned_end(line: &[u8], at: usize) -> usize {
+    let end = value_end(line, at);
+    if end > at || line.get(at) != Some(&b' ') {
+        return end;
+    }
+    let Some(from) = line[at..].iter().position(|byte| *byte != b' ').map(|spaces| at + spaces) else {
+        return end;
+    };
+    let word_end = value_end(line, from);
+    let alone = word_end > from
+        && line.get(word_end).is_none_or(|byte| matches!(byte, b',' | b';' | b')' | b']' | b'}'));
+    if alone && !line[from..word_end].contains(&b'=') { word_end } else { end }
+}
+
 /// One pass that stops at the first sign that this is text: a second word without a comma.
 fn list_end(line: &[u8], at: usize) -> Option<usize> {
     let end = line.len().min(at + VALUE_BYTES_MAX);

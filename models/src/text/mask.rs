@@ -4,7 +4,7 @@
 //! objects ([`super::brackets`]), dates. Neighbouring values are one, also across commas, so that lists of any length
 //! are alike. A body that is a JSON object is read by field ([`super::json`]). Of several lines the first counts.
 
-use super::brackets::{angle_end, quote_end, value_end, values_end};
+use super::brackets::{angle_end, assigned_end, quote_end, values_end};
 use super::json;
 use super::shape::{Kind, LINE_BYTES_MAX, Shape, TOKENS_MAX, Token, VALUE, trimmed};
 use super::word::{
@@ -111,10 +111,14 @@ impl Cursor<'_> {
     }
 
     fn sign_or_value(&mut self, byte: u8) {
+        if matches!(byte, b'<' | b'>') && self.is_bound() {
+            self.at += 1;
+            return;
+        }
         let end = match byte {
             b'=' if self.is_assignment() => {
                 self.sign(b'=');
-                let end = value_end(self.line, self.at);
+                let end = assigned_end(self.line, self.at);
                 self.spaced = false;
                 self.value();
                 self.at = end;
@@ -148,6 +152,15 @@ impl Cursor<'_> {
         let key = self.shape.tokens.last().map(|token| self.shape.of(*token));
         let is_text = key.is_some_and(|key| is_text_key(key) || (is_message_key(key) && next == Some(&b'"')));
         word_before && !matches!(next, Some(b'=' | b'>' | b'~')) && !is_text
+    }
+
+    /// `<5`, `>3`: part of the number.
+    fn is_bound(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|place| self.line.get(place));
+        let starts = before.is_none_or(|byte| CLASS[*byte as usize] & class::SPACE != 0);
+        starts
+            && self.line.get(self.at + 1).is_some_and(u8::is_ascii_digit)
+            && angle_end(self.line, self.at).is_none()
     }
 
     /// `key:"value"`, as protobuf and YAML write it.
@@ -224,6 +237,10 @@ impl Cursor<'_> {
             self.word_with_digits(word, bits);
         } else if is_value(word, bits) || self.is_beside_value(word) {
             self.value();
+        } else if let Some((key, rest)) = pair(word, bits) {
+            self.text(key);
+            self.shape.token(b":", Kind::Sign, false);
+            self.text(rest);
         } else {
             self.text(word);
         }
@@ -239,30 +256,80 @@ impl Cursor<'_> {
     fn is_beside_value(&self, word: &[u8]) -> bool {
         let Some(last) = self.shape.tokens.last() else { return false };
         (last.kind == Kind::Value && self.spaced && belongs_to_value(word))
-            || (self.shape.of(*last) == b":" && is_literal(word))
+            || (matches!(self.shape.of(*last), b":" | b"=") && is_literal(word))
     }
 
-    /// `key:123` and `Class#123` keep what comes before the number.
+    /// `key:123`, `Class#123` and `depth...12` keep what comes before the number, `10.0.0.1:Got` what comes after.
     fn word_with_digits(&mut self, word: &[u8], bits: u8) {
-        let cut = word.iter().position(|byte| *byte == b'#' || (*byte == b':' && bits & class::COLON != 0));
-        let Some(cut) = cut.filter(|cut| *cut > 1 && cut + 1 < word.len()) else { return self.value() };
-        let (key, rest) = (&word[..cut], &word[cut + 1..]);
-        let only = |allowed: u8, extra: u8| {
-            key.iter().all(|byte| CLASS[*byte as usize] & allowed != 0 || *byte == extra || *byte == b'-')
-        };
-        let keeps = match word[cut] {
-            b'#' => only(class::ALPHA, b'.'),
-            _ => only(class::ALPHA, b'_') && !rest.starts_with(b"/"),
-        };
-        if !keeps {
-            return self.value();
-        }
-        self.text(key);
-        self.shape.token(&word[cut..=cut], Kind::Sign, false);
-        if rest.iter().any(|byte| byte.is_ascii_digit()) {
-            self.value();
-        } else {
-            self.text(rest);
+        match cut(word, bits) {
+            Cut::None => self.value(),
+            Cut::Before(at, length) => {
+                self.text(&word[..at]);
+                self.shape.token(&word[at..at + length], Kind::Sign, false);
+                let rest = &word[at + length..];
+                if rest.iter().any(u8::is_ascii_digit) {
+                    self.value();
+                } else {
+                    self.text(rest);
+                }
+            }
+            Cut::After(at) => {
+                self.value();
+                self.shape.token(b":", Kind::Sign, false);
+                self.text(&word[at + 1..]);
+            }
         }
     }
+}
+
+/// Where a word with digits is text.
+enum Cut {
+    None,
+    /// Text up to the place, then signs, then the value.
+    Before(usize, usize),
+    /// A value up to the colon at the place, then text.
+    After(usize),
+}
+
+fn cut(word: &[u8], bits: u8) -> Cut {
+    let is_key = |key: &[u8], extra: u8| {
+        key.len() > 1
+            && key
+                .iter()
+                .all(|byte| CLASS[*byte as usize] & class::ALPHA != 0 || *byte == extra || *byte == b'-')
+    };
+    let hash = word.iter().position(|byte| *byte == b'#');
+    if let Some(at) = hash.filter(|at| at + 1 < word.len() && is_key(&word[..*at], b'.')) {
+        return Cut::Before(at, 1);
+    }
+    if let Some(at) = word.windows(3).position(|dots| dots == b"...").filter(|at| is_key(&word[..*at], b'_'))
+    {
+        let length = word[at..].iter().position(|byte| *byte != b'.').unwrap_or(word.len() - at);
+        return Cut::Before(at, length);
+    }
+    if bits & class::COLON == 0 {
+        return Cut::None;
+    }
+    let first = word.iter().position(|byte| *byte == b':').unwrap_or(0);
+    if first + 1 < word.len() && word[first + 1] != b'/' && is_key(&word[..first], b'_') {
+        return Cut::Before(first, 1);
+    }
+    let last = word.iter().rposition(|byte| *byte == b':').unwrap_or(0);
+    let rest = &word[last + 1..];
+    // Only after an address or a time: an id and a word are one value.
+    let is_address = word[..last].iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b':' | b'-' | b'/'));
+    if is_address && is_key(rest, b'_') { Cut::After(last) } else { Cut::None }
+}
+
+/// `key:value` in one word, without digits; not `std::mem` or `http://`.
+fn pair(word: &[u8], bits: u8) -> Option<(&[u8], &[u8])> {
+    if bits & class::COLON == 0 {
+        return None;
+    }
+    let at = word.iter().position(|byte| *byte == b':')?;
+    let (key, rest) = (&word[..at], &word[at + 1..]);
+    let is_key =
+        key.len() > 1 && key.iter().all(|byte| CLASS[*byte as usize] & class::ALPHA != 0 || *byte == b'-');
+    let is_rest = rest.first().is_some_and(|byte| CLASS[*byte as usize] & class::ALPHA != 0);
+    (is_key && is_rest).then_some((key, rest))
 }

@@ -41,6 +41,14 @@ fn values_are_masked_and_words_stay() {
     check("[a][b: 5][c d", "[a][b: <*>][c d");
     check("[a is: B(c=1, d={e=[F(g=2), F(g=", "[a is: B(c=<*>, d=<*>)]");
     check("[a is: B(c=1, d={e=[F(g=2)]})]", "[a is: B(c=<*>, d=<*>)]");
+    check("10.250.19.102:50010:Got exception from fe80::abcd", "<*>:Got exception from <*>");
+    check("prefetch depth......12 at 12:30PM", "prefetch depth......<*> at <*>");
+    check("lifetime <1 sec, a < b", "lifetime <*>, a < b");
+    check(
+        "allDrawn= false, logname= uid=0 action:android.SCREEN_ON",
+        "allDrawn=<*>, logname=<*> uid=<*> action:android.SCREEN_ON",
+    );
+    check("std::mem::swap of http://host/path?q failed", "std::mem::swap of <*> failed");
     check("", "");
 }
 

@@ -46,10 +46,11 @@ pub(crate) struct Token {
 ///
 /// # Invariants
 /// Tokens lie in order in the text, which has at most a few bytes more than the line; neighbouring values are one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Shape {
     pub(crate) bytes: Vec<u8>,
     pub(crate) tokens: Vec<Token>,
+    #[serde(skip)]
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -64,20 +65,6 @@ impl Shape {
     #[must_use]
     pub fn key(&self) -> u64 {
         hash(&self.bytes, 0)
-    }
-
-    /// Fills it again from its own text, as [`Shape::text`] gave it.
-    pub fn restore(&mut self, text: &str) {
-        self.clear();
-        let mut rest = text.as_bytes();
-        // Values are cut out first, since their sign is made of signs.
-        while let Some(at) = rest.windows(VALUE.len()).position(|part| part == VALUE) {
-            self.words(&rest[..at]);
-            let spaced = at > 0 && rest[at - 1] == b' ';
-            self.token(VALUE, Kind::Value, spaced);
-            rest = &rest[at + VALUE.len()..];
-        }
-        self.words(rest);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -108,31 +95,6 @@ impl Shape {
     pub(crate) fn pop(&mut self) {
         if let Some(last) = self.tokens.pop() {
             self.bytes.truncate(usize::from(last.from) - usize::from(last.spaced));
-        }
-    }
-
-    fn words(&mut self, text: &[u8]) {
-        let mut place = 0;
-        let mut spaced = false;
-        while place < text.len() {
-            let byte = text[place];
-            let is_word = |byte: u8| super::word::CLASS[byte as usize] & super::word::class::WORD != 0;
-            if byte == b' ' {
-                spaced = true;
-                place += 1;
-                continue;
-            }
-            let end = if is_word(byte) && byte != b':' {
-                let length =
-                    text[place..].iter().position(|byte| !is_word(*byte)).unwrap_or(text.len() - place);
-                trimmed(&text[place..place + length]).len().max(1) + place
-            } else {
-                place + 1
-            };
-            let kind = if is_word(byte) && byte != b':' { Kind::Word } else { Kind::Sign };
-            self.token(&text[place..end], kind, spaced);
-            spaced = false;
-            place = end;
         }
     }
 }

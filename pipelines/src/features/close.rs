@@ -20,6 +20,9 @@ use super::second::{Pending, Second};
 use super::stage::Features;
 use super::truth::Standing;
 
+/// The templates of a service that said nothing for a week are forgotten.
+const TEMPLATES_EXPIRE_SECS: i64 = 604_800;
+
 /// Cells of one second by pod, operation and family.
 type Cells = BTreeMap<(Who, Arc<str>, Family), CallCell>;
 
@@ -39,7 +42,7 @@ impl Features {
         let samples = self.close_points(second, points, &mut cells);
         rows.resources.extend(self.state.resources.close(samples, second));
         self.close_calls(second, cells, rows);
-        rows.lines.extend(lines.into_iter().map(|(who, cell)| line_row(second, who, cell)));
+        self.close_lines(second, lines, rows);
         let (params, state) = (&self.params, &mut self.state);
         rows.edges.extend(state.edges.close(second, params, &mut state.counts));
         let is_tick = (second + 1).rem_euclid(params.window_secs) == 0;
@@ -179,6 +182,25 @@ impl Features {
         }));
     }
 
+    fn close_lines(&mut self, second: i64, lines: BTreeMap<Who, LineCell>, rows: &mut FeatureRows) {
+        let (params, state) = (&self.params, &mut self.state);
+        for (who, cell) in lines {
+            let (by_severity, error_samples, shapes) = cell.into_parts();
+            let place = (&who.subject.service, nanos_of(second));
+            let (templates, merges) =
+                state.templates.close(place, shapes, params.services_max, &mut state.counts);
+            rows.template_merges.extend(merges);
+            rows.lines.push(LineRow {
+                subject: who.subject,
+                start_at: nanos_of(second),
+                end_at: nanos_of(second + 1),
+                by_severity,
+                error_samples,
+                templates,
+            });
+        }
+    }
+
     fn forget(&mut self, second: i64) {
         let (params, state) = (&self.params, &mut self.state);
         let expired = second - params.pod_expiry_secs;
@@ -187,6 +209,7 @@ impl Features {
         state.resources.forget(expired);
         state.edges.forget(nanos_of(second - params.join_secs));
         state.truth.forget(second);
+        state.templates.forget(nanos_of(second - TEMPLATES_EXPIRE_SECS));
     }
 }
 
@@ -206,16 +229,5 @@ fn level(point: &Point) -> Option<f64> {
     match point.value {
         Value::Number(number) => Some(number),
         Value::Histogram { .. } => None,
-    }
-}
-
-fn line_row(second: i64, who: Who, cell: LineCell) -> LineRow {
-    let (by_severity, error_samples) = cell.into_parts();
-    LineRow {
-        subject: who.subject,
-        start_at: nanos_of(second),
-        end_at: nanos_of(second + 1),
-        by_severity,
-        error_samples,
     }
 }

@@ -65,6 +65,12 @@ pub enum Count {
     OtherSourceCells,
     /// Client spans for which no server span came.
     UnmatchedClients,
+    /// Log templates found.
+    TemplatesFound,
+    /// Log templates that had to go for others.
+    TemplatesEvicted,
+    /// Log lines without a template, because their second or their service had too many.
+    ShapeOverflow,
 }
 
 impl Count {
@@ -101,6 +107,9 @@ impl Count {
             Self::SourceChanges => "source_changes",
             Self::OtherSourceCells => "other_source_cells",
             Self::UnmatchedClients => "unmatched_clients",
+            Self::TemplatesFound => "templates_found",
+            Self::TemplatesEvicted => "templates_evicted",
+            Self::ShapeOverflow => "shape_overflow",
         }
     }
 }

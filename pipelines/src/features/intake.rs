@@ -147,7 +147,7 @@ impl Features {
             let state = &mut self.state;
             let open = state.open.entry(second).or_default();
             let rows_before = open.n_lines_of(&identity.who);
-            if open.add_line(&identity.who, &row, key, *n) {
+            if open.add_line(&identity.who, &row, (key, *n), &mut self.shape) {
                 open.touch(identity, Touch::at(row.at));
                 state.open_rows += open.n_lines_of(&identity.who) - rows_before;
                 state.counts.add(LINES.taken, 1);

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use engine::batch::LogRow;
 use engine::record::UnixNanos;
+use models::text::Shape;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::row::LineSample;
+use super::templates::Shapes;
 
 /// Error lines kept per cell.
 const SAMPLES_MAX: usize = 3;
@@ -31,11 +33,12 @@ pub(crate) struct LineCell {
     by_severity: [u64; 6],
     times: BTreeMap<u128, u32>,
     samples: Vec<Sample>,
+    shapes: Shapes,
 }
 
 impl LineCell {
     /// Adds a line that occurred `times` times in its request up to now; whether it was new.
-    pub(crate) fn add(&mut self, row: &LogRow<'_>, key: u128, times: u32) -> bool {
+    pub(crate) fn add(&mut self, row: &LogRow<'_>, key: u128, times: u32, shape: &mut Shape) -> bool {
         let known = self.times.entry(key).or_default();
         if times <= *known {
             return false;
@@ -47,6 +50,8 @@ impl LineCell {
         if let Some(count) = self.by_severity.get_mut(class) {
             *count = count.saturating_add(more);
         }
+        shape.read(row.body.as_bytes());
+        self.shapes.add(class as u8, row.logger, shape, more);
         if class >= 4 && first {
             self.keep(sample_of(row));
         }
@@ -71,14 +76,14 @@ impl LineCell {
         self.times.len()
     }
 
-    pub(crate) fn into_parts(self) -> ([u64; 6], Vec<LineSample>) {
+    pub(crate) fn into_parts(self) -> ([u64; 6], Vec<LineSample>, Shapes) {
         let samples = self.samples.into_iter().map(|sample| LineSample {
             text: sample.text,
             location: sample.location,
             trace_id: sample.trace_id,
             span_id: sample.span_id,
         });
-        (self.by_severity, samples.collect())
+        (self.by_severity, samples.collect(), self.shapes)
     }
 }
 

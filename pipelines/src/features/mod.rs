@@ -24,13 +24,14 @@ mod second;
 mod sketch;
 mod spans;
 mod stage;
+mod templates;
 mod truth;
 
 pub use counts::{Count, FeatureCounts};
 pub use params::FeatureParams;
 pub use row::{
     Arm, CallRow, CallSource, EdgeRow, FeatureRows, LineRow, LineSample, Pod, PresenceRow, ResourceRow,
-    ResourceSignal, SeriesRow, ServiceKey, Subject,
+    ResourceSignal, SeriesRow, ServiceKey, Subject, TemplateCount, TemplateMerge,
 };
 pub use sketch::{BUCKETS_MAX, LatencySketch, RELATIVE_ERROR};
 pub use stage::Features;

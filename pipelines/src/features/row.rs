@@ -154,6 +154,32 @@ pub struct LineRow {
     pub by_severity: [u64; 6],
     /// Up to three error lines (cut to 200 bytes) with their code location and trace, for evidence.
     pub error_samples: Vec<LineSample>,
+    /// Lines by template, by its id.
+    pub templates: Vec<TemplateCount>,
+}
+
+/// Lines of one template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateCount {
+    /// Hash of severity, logger and text; the same in every replica.
+    pub id: u64,
+    /// The text with `<*>` for values, cut at 200 bytes.
+    pub text: Arc<str>,
+    /// Class of severity, an index into `by_severity`.
+    pub severity: u8,
+    /// Lines.
+    pub lines: u64,
+}
+
+/// Two templates of a service turned out to be one; from now on rows name the new id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TemplateMerge {
+    /// Whose.
+    pub service: ServiceKey,
+    /// An id that rows named before.
+    pub former: u64,
+    /// What they name instead.
+    pub id: u64,
 }
 
 /// An error line kept as evidence.
@@ -251,6 +277,8 @@ pub struct FeatureRows {
     pub edges: Vec<EdgeRow>,
     /// Log lines.
     pub lines: Vec<LineRow>,
+    /// Log templates that became one, before the lines that name it.
+    pub template_merges: Vec<TemplateMerge>,
     /// Resources.
     pub resources: Vec<ResourceRow>,
     /// Other series.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use engine::batch::{LogRow, SeriesId};
 use engine::record::UnixNanos;
+use models::text::Shape;
 use serde::{Deserialize, Serialize};
 
 use super::calls::{CallCell, ServedSpan};
@@ -46,8 +47,14 @@ impl Second {
     }
 
     /// Adds a line; whether it was new.
-    pub(crate) fn add_line(&mut self, who: &Who, row: &LogRow<'_>, key: u128, times: u32) -> bool {
-        self.lines.entry(who.clone()).or_default().add(row, key, times)
+    pub(crate) fn add_line(
+        &mut self,
+        who: &Who,
+        row: &LogRow<'_>,
+        (key, times): (u128, u32),
+        shape: &mut Shape,
+    ) -> bool {
+        self.lines.entry(who.clone()).or_default().add(row, key, times, shape)
     }
 
     /// Distinct lines of a pod.

@@ -10,6 +10,7 @@ use engine::EngineError;
 use engine::batch::{Batch, Payload};
 use engine::operator::{Progress, StateBlob};
 use engine::record::UnixNanos;
+use models::text::Shape;
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counters;
@@ -23,12 +24,13 @@ use super::presence::Presence;
 use super::resources::Resources;
 use super::row::{CallSource, FeatureRows, ServiceKey};
 use super::second::Second;
+use super::templates::Templates;
 use super::truth::Truth;
 
 /// Name of the state.
 const OPERATOR: &str = "features";
 /// Layout of the state.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 
 /// Everything that a restart must bring back.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -43,6 +45,7 @@ pub(super) struct State {
     pub(super) resources: Resources,
     pub(super) others: Others,
     pub(super) presence: Presence,
+    pub(super) templates: Templates,
     pub(super) counts: FeatureCounts,
 }
 
@@ -56,6 +59,8 @@ pub struct Features {
     pub(super) state: State,
     pub(super) identities: IdentityCache,
     pub(super) meanings: Meanings,
+    /// Holds one line after the other.
+    pub(super) shape: Shape,
 }
 
 impl Features {

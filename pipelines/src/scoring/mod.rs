@@ -8,6 +8,7 @@ mod cells;
 mod contest;
 mod cost;
 mod finding;
+mod lines;
 mod nodes;
 mod roster;
 mod service;

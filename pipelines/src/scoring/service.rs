@@ -13,6 +13,7 @@ use super::cells::{Cadence, CellBuffer, ServiceTick};
 use super::contest::{Contest, Turn, fresh_test};
 use super::cost::CostWatch;
 use super::finding::{Statement, Suspect};
+use super::lines::LineWatch;
 use super::nodes::{NodeTally, Nodes};
 use super::roster::Roster;
 use super::silence;
@@ -53,6 +54,7 @@ struct ServiceState {
     cells: CellBuffer,
     contest: Contest,
     cost: CostWatch,
+    lines: LineWatch,
     slo: SloWatch,
     /// Whether something stands about the present suspect.
     stands: bool,
@@ -92,6 +94,7 @@ impl Scoring {
     pub fn on_rows(&mut self, rows: &FeatureRows) -> Vec<Statement> {
         self.take_presence(rows);
         self.take_calls(rows);
+        self.take_lines(rows);
         self.take_resources(rows);
         let mut statements = Vec::new();
         for (key, state) in &mut self.services {
@@ -184,6 +187,19 @@ impl Scoring {
         self.nodes = nodes;
     }
 
+    fn take_lines(&mut self, rows: &FeatureRows) {
+        for merge in &rows.template_merges {
+            if let Some(state) = self.services.get_mut(&merge.service) {
+                state.lines.on_merge(merge);
+            }
+        }
+        for row in &rows.lines {
+            if let Some(state) = self.services.get_mut(&row.subject.service) {
+                state.lines.on_lines(row);
+            }
+        }
+    }
+
     fn take_resources(&mut self, rows: &FeatureRows) {
         for row in &rows.resources {
             let Some(state) = self.services.get_mut(&row.subject.service) else { continue };
@@ -207,6 +223,7 @@ impl ServiceState {
             cells: CellBuffer::new(cadence),
             contest: Contest::new(&params.canary, cadence, at),
             cost: CostWatch::default(),
+            lines: LineWatch::default(),
             slo: SloWatch::default(),
             stands: false,
             bad_share: 0.0,
@@ -242,6 +259,7 @@ impl ServiceState {
         for pod in self.roster.iter() {
             let Some(tally) = tick.pods.get(&pod.idx) else { continue };
             self.cost.on_requests(pod, tick.end_at, tally.requests);
+            self.lines.on_requests(&pod.arm, tally.requests);
             if suspect_arm.as_ref() == Some(&pod.arm) {
                 if tally.errors > 0 || self.exemplars.is_empty() {
                     self.exemplars = tally.exemplars.clone();
@@ -290,6 +308,7 @@ impl ServiceState {
             match turn {
                 Turn::Started(suspect) => {
                     self.cost.reset();
+                    self.lines.start(&suspect);
                     self.exemplars.clear();
                     if let Some(pod) = self.roster.of_arm(&suspect.arm).map(|pod| pod.idx).min() {
                         self.cells.pace_by(pod);
@@ -311,7 +330,8 @@ impl ServiceState {
         }
         if let Some(suspect) = self.contest.suspect().cloned() {
             let judged = self.judged(&suspect, nodes);
-            let findings = wording::findings(key, &suspect, &judged, upto);
+            let mut findings = wording::findings(key, &suspect, &judged, upto);
+            self.lines.support(&suspect, &mut findings);
             self.stands |= !findings.is_empty();
             statements.extend(findings.into_iter().map(Statement::Found));
         }

@@ -13,8 +13,15 @@ const OPEN_INCIDENTS: MetricSpec = MetricSpec {
     help: "Incidents that are open now.",
 };
 
+const LOG_TEMPLATES: MetricSpec = MetricSpec {
+    name: "bellwether_log_templates_found",
+    kind: MetricKind::Gauge,
+    labels: &[],
+    help: "Log templates found so far, in all services.",
+};
+
 /// Counts of features that are not drops.
-const FINE: [&str; 3] = ["spans_taken", "lines_taken", "points_taken"];
+const FINE: [&str; 4] = ["spans_taken", "lines_taken", "points_taken", "templates_found"];
 
 /// As [`crate::wiring::JudgeCounts::risk_events`] is ordered.
 const STATUSES: [&str; 3] = ["opened", "updated", "resolved"];
@@ -40,6 +47,8 @@ impl JudgeMetrics {
         }
         self.last = Some(now);
         telemetry.gauge(OPEN_INCIDENTS, &[]).set_count(report.open_incidents as u64);
+        let templates = report.features.iter().find(|(reason, _)| *reason == "templates_found");
+        telemetry.gauge(LOG_TEMPLATES, &[]).set_count(templates.map_or(0, |(_, n)| *n));
         let before = self.events.replace(report.judge.risk_events).unwrap_or(report.judge.risk_events);
         for (status, (now, before)) in STATUSES.iter().zip(report.judge.risk_events.iter().zip(before)) {
             for (level, (now, before)) in LEVELS.iter().zip(now.iter().zip(before)) {

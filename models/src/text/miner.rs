@@ -209,6 +209,8 @@ impl TemplateMiner {
         let id = merged.id();
         if let Some(known) = self.templates.get(&id) {
             merged.lines = merged.lines.saturating_add(known.lines);
+            merged.first_at = merged.first_at.min(known.first_at);
+            merged.last_at = merged.last_at.max(known.last_at);
         }
         self.templates.insert(id, merged);
         let former: Vec<TemplateId> =

@@ -14,7 +14,7 @@ use super::line_labels::labelled_recordings;
 use super::loghub::labelled_files;
 
 /// Passes over the lines of a system go on for this long, so that a few lines can be timed too.
-const TIMED_NANOS: i64 = 300_000_000;
+const TIMED_NANOS: i64 = 1_000_000_000;
 const PASSES_MAX: usize = 1000;
 
 /// Lines of one system, each with the name of its statement.
@@ -41,7 +41,7 @@ pub struct SystemGrouping {
     pub grouping_accuracy: f64,
     /// F1 over groups.
     pub f1_grouping_accuracy: f64,
-    /// Lines a second on one core, reading and mining.
+    /// Lines a second on one core, reading and mining, in the fastest of several passes.
     pub lines_per_second: f64,
     /// Bytes of a line, on average.
     pub bytes_per_line: f64,
@@ -89,12 +89,16 @@ fn evaluate(system: &LabelledLines, clock: &Clock) -> SystemGrouping {
     let lines: Vec<&[u8]> = system.lines.iter().map(|(_, line)| line.as_bytes()).collect();
     let started_at = clock.now();
     let groups = mine(&lines);
-    let mut passes = 1;
-    while clock.now() - started_at < TIMED_NANOS && passes < PASSES_MAX {
+    let mut fastest = clock.now() - started_at;
+    for _ in 1..PASSES_MAX {
+        let pass_at = clock.now();
+        if pass_at - started_at >= TIMED_NANOS {
+            break;
+        }
         std::hint::black_box(mine(&lines));
-        passes += 1;
+        fastest = fastest.min(clock.now() - pass_at);
     }
-    let secs = (clock.now() - started_at).max(1) as f64 / 1e9;
+    let secs = fastest.max(1) as f64 / 1e9;
     let labels: Vec<&str> = system.lines.iter().map(|(label, _)| label.as_str()).collect();
     let seen = grouping(&labels, &groups);
     SystemGrouping {
@@ -104,7 +108,7 @@ fn evaluate(system: &LabelledLines, clock: &Clock) -> SystemGrouping {
         templates: seen.n_found,
         grouping_accuracy: seen.accuracy,
         f1_grouping_accuracy: seen.f1,
-        lines_per_second: (lines.len() * passes) as f64 / secs,
+        lines_per_second: lines.len() as f64 / secs,
         bytes_per_line: lines.iter().map(|line| line.len()).sum::<usize>() as f64 / lines.len().max(1) as f64,
     }
 }

@@ -77,19 +77,20 @@ class Loop:
     def run(self, engine: Engine, shop: Child, actuator: Actuator, away_s: float = 0) -> None:
         """Good traffic, a bad commit, another commit on top, and the wait for the repository to be repaired.
 
-        The actuator may stand still for a while from the moment of the deployment.
+        The actuator stands still from the moment of the deployment until the other commit is there, and longer if
+        that is wanted.
         """
         wait_for("history", lambda: span_rows(engine) >= _HISTORY_SPANS, seconds=240)
         quiet = [event for event in engine.events() if event["data"]["assessment"]["level"] == "act"]
         assert quiet == [], "no reason to act before anything happened"
+        # nobody's commit may come between these two, however slow the machine is
+        actuator.child.pause()
         bad = self.repository.deploy("checkout", "v2-bad")
         shop.wait_until("the canary runs", lambda: shop.said('"canary"'), seconds=90)
         other = self.repository.deploy("frontend", "v7")
-        if away_s:
-            actuator.child.pause()
-            back = time.monotonic() + away_s
-            wait_for("the actuator's return", lambda: time.monotonic() >= back, seconds=away_s + 5)
-            actuator.child.resume()
+        back = time.monotonic() + away_s
+        wait_for("the actuator's return", lambda: time.monotonic() >= back, seconds=away_s + 5)
+        actuator.child.resume()
         self._wait_for_revert(engine, other)
         self._check_revert(bad, other)
         shop.wait_until("the canary is withdrawn", lambda: shop.said('"withdrawn"'), seconds=90)

@@ -60,6 +60,9 @@ pub(crate) struct EvaluateArgs {
     /// exhaustion: also try generated series, beside the rules that most people run
     #[arg(long)]
     simulate: bool,
+    /// kpi2018, mscloud, nab: leave a view of the detector out, to see what it is worth
+    #[arg(long, value_name = "VIEW")]
+    without: Vec<u32>,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -68,8 +71,12 @@ pub(crate) struct EvaluateArgs {
 pub(crate) fn main(args: &EvaluateArgs) -> Exit {
     let params = args.params.as_deref();
     let extent = if args.details { Extent::Details } else { Extent::Means };
-    let printing =
-        evaluate_series::Printing { folder: &args.folder, json: args.json, html: args.html.as_ref() };
+    let printing = evaluate_series::Printing {
+        folder: &args.folder,
+        json: args.json,
+        html: args.html.as_ref(),
+        without: &args.without,
+    };
     match args.kind {
         Kind::Canary => canary(args),
         Kind::Exhaustion => {

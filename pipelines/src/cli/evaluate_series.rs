@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use models::univariate::{MeanSurprise, SurpriseValidParams};
 use serde::Serialize;
 
 use super::{Exit, chain_of};
 use crate::evaluate::{
-    LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, default_params, evaluate_nab,
-    page, point_report, read_kpi2018, read_mscloud, score_series,
+    LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, evaluate_nab, page,
+    params_without, point_report, read_kpi2018, read_mscloud, score_series,
 };
 
 /// What is printed and where.
@@ -16,10 +17,28 @@ pub(super) struct Printing<'a> {
     pub(super) folder: &'a Path,
     pub(super) json: bool,
     pub(super) html: Option<&'a PathBuf>,
+    /// Views that are left out.
+    pub(super) without: &'a [u32],
+}
+
+impl Printing<'_> {
+    fn params(&self) -> Result<SurpriseValidParams, Exit> {
+        params_without(self.without).ok_or_else(|| {
+            eprintln!(
+                "error: --without takes views from 0 to {}, and one must be left",
+                MeanSurprise::VIEWS.len() - 1
+            );
+            Exit::Usage
+        })
+    }
 }
 
 pub(super) fn nab(printing: &Printing<'_>, threshold: Option<f64>) -> Exit {
-    let (report, series) = match evaluate_nab(printing.folder, &default_params(), threshold) {
+    let params = match printing.params() {
+        Ok(params) => params,
+        Err(exit) => return exit,
+    };
+    let (report, series) = match evaluate_nab(printing.folder, &params, threshold) {
         Ok(done) => done,
         Err(error) => return failed(&error),
     };
@@ -45,7 +64,10 @@ fn points(printing: &Printing<'_>, series: Result<Vec<LabelledSeries>, Recording
         Ok(series) => series,
         Err(error) => return failed(&error),
     };
-    let params = default_params();
+    let params = match printing.params() {
+        Ok(params) => params,
+        Err(exit) => return exit,
+    };
     let scored: Vec<(LabelledSeries, ScoredSeries)> = series
         .into_iter()
         .map(|series| {

@@ -15,7 +15,7 @@ pub fn read_kpi2018(folder: &Path) -> Result<Vec<LabelledSeries>, RecordingError
     csv_files(folder)?.iter().map(|path| read_file(folder, path)).collect()
 }
 
-fn read_file(folder: &Path, path: &Path) -> Result<LabelledSeries, RecordingError> {
+pub(super) fn read_file(folder: &Path, path: &Path) -> Result<LabelledSeries, RecordingError> {
     let text = read_text(path)?;
     let name = name_below(folder, path);
     let mut series =

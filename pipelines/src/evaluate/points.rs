@@ -17,9 +17,10 @@ use super::series::{LabelledSeries, ScoredSeries};
 const BUFFER_POINTS: usize = 20;
 /// How far around an episode an alarm belongs to it.
 const REACH: Reach = Reach { lead: 2, lag: 7 };
-/// Budgets that are tried, alarms a day.
-const BUDGETS_PER_DAY: [f64; 16] =
-    [0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.55, 0.75, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0];
+/// Budgets that are tried: so many alarms a day, each a tenth more than the one before.
+const BUDGETS: usize = 64;
+const BUDGET_PER_DAY_MIN: f64 = 0.03;
+const BUDGET_RATIO: f64 = 1.1;
 
 /// What became of one series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -90,7 +91,7 @@ pub fn point_report(series: &[(LabelledSeries, ScoredSeries)]) -> PointReport {
     let surprises: Vec<Vec<Surprise>> =
         series.iter().map(|(series, scored)| surprises(series, scored)).collect();
     let budgets: Vec<AtBudget> =
-        BUDGETS_PER_DAY.iter().map(|&budget| at_budget(series, &surprises, budget)).collect();
+        budgets_per_day().map(|budget| at_budget(series, &surprises, budget)).collect();
     let within = |limit_per_day: f64| {
         budgets.iter().rev().find(|at| at.false_per_day <= limit_per_day).unwrap_or(&budgets[0])
     };
@@ -125,6 +126,10 @@ pub fn point_report(series: &[(LabelledSeries, ScoredSeries)]) -> PointReport {
         bytes_per_series: series.iter().map(|(_, scored)| scored.state_bytes).max().unwrap_or(0),
         per_series,
     }
+}
+
+fn budgets_per_day() -> impl Iterator<Item = f64> {
+    std::iter::successors(Some(BUDGET_PER_DAY_MIN), |budget| Some(budget * BUDGET_RATIO)).take(BUDGETS)
 }
 
 fn recall(found: &[Found], drawn: &[usize]) -> f64 {

@@ -61,6 +61,7 @@ pub(super) fn published(folder: &Path, files: &[Labelled]) -> Result<Vec<Publish
 /// One published line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PublishedRow {
+    pub(super) threshold: f64,
     pub(super) raw: f64,
     pub(super) hits: usize,
     pub(super) misses: usize,
@@ -74,11 +75,12 @@ pub(super) fn read_scores(
     let text = read_text(path)?;
     let mut found: BTreeMap<String, BTreeMap<String, PublishedRow>> = BTreeMap::new();
     for (line, cells) in rows(&text) {
-        let [detector, file, _, raw, hits, _, misses, rows] = cells.as_slice() else {
+        let [detector, file, threshold, raw, hits, _, misses, rows] = cells.as_slice() else {
             return Err(bad_line(path, line, "not `detector,file,threshold,raw_score,tp,fp,fn,total`"));
         };
         let number = |cell: &str| cell.parse::<f64>().map_err(|e| bad_line(path, line, e.to_string()));
         let row = PublishedRow {
+            threshold: number(threshold)?,
             raw: number(raw)?,
             hits: number(hits)? as usize,
             misses: number(misses)? as usize,
@@ -90,7 +92,11 @@ pub(super) fn read_scores(
 }
 
 /// Scores of every row of a file, as the benchmark's result files hold them.
-fn read_result(folder: &Path, detector: &str, file: &str) -> Result<Option<Vec<f64>>, RecordingError> {
+pub(super) fn read_result(
+    folder: &Path,
+    detector: &str,
+    file: &str,
+) -> Result<Option<Vec<f64>>, RecordingError> {
     let (category, name) = file.split_once('/').unwrap_or(("", file));
     let path = folder.join("results").join(detector).join(category).join(format!("{detector}_{name}"));
     if !path.is_file() {

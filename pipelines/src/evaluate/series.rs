@@ -80,7 +80,18 @@ pub fn score_series(series: &LabelledSeries, params: &SurpriseValidParams) -> Sc
 /// The one configuration of all benchmarks: what production runs.
 #[must_use]
 pub fn default_params() -> SurpriseValidParams {
-    SurpriseParams::default().check().expect("defaults are within their ranges")
+    params_without(&[]).expect("defaults are within their ranges")
+}
+
+/// The same without some of its views, to see what they are worth; `None` if none is left or one does not exist.
+#[must_use]
+pub fn params_without(views: &[u32]) -> Option<SurpriseValidParams> {
+    let mut params = SurpriseParams::default();
+    for view in views {
+        let bit = 1_u32.checked_shl(*view).filter(|bit| params.views & bit != 0)?;
+        params.views &= !bit;
+    }
+    params.check().ok()
 }
 
 /// All `.csv.zst` files below a folder, sorted by path.

@@ -3,6 +3,7 @@
 //! Routes rows to the models and words what they say; score before learn; state per service, bounded. What it does
 //! not do: group findings (`incident`) or weigh them (`risk`).
 
+mod calendar;
 mod capsule;
 mod cells;
 mod contest;
@@ -18,6 +19,7 @@ mod standing;
 mod wording;
 mod yardstick;
 
+pub use calendar::local_calendar;
 pub use capsule::{Rerun, rerun};
 pub use finding::{Finding, RuleName, Statement, Suspect};
 pub use service::{Scoring, ScoringCounts, ScoringParams};

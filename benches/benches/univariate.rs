@@ -1,0 +1,148 @@
+//! What a point costs in each tier, from a thousand to a million series, beside a random cut forest in the same run.
+//!
+//! Every series is a noisy day at one point a minute. One round gives each series one point; the figure is time per
+//! point. The full tier is measured up to a hundred thousand series (400 MB), the hot tier to a million (256 MB).
+//! `BELLWETHER_BENCH_SERIES` narrows the list of sizes, as in `1000,100000`.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use krcf::{RandomCutForest, RandomCutForestOptions};
+use models::bank::{HotSurprise, RowPoint, SurpriseColumns};
+use models::univariate::{Lesson, MeanSurprise, SurpriseParams};
+
+const MINUTE: i64 = 60_000_000_000;
+/// Points that a model has seen before it is measured.
+const LEARNED: i64 = 600;
+
+/// A noisy day; the noise comes from a multiplicative hash, so that it is the same for everybody and cheap.
+fn value(series: usize, minute: i64) -> f64 {
+    let word = (series as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ (minute as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let noise = (word >> 40) as f64 / f64::from(1_u32 << 24);
+    let phase = (minute % 1440) as f64 / 1440.0;
+    100.0 + 80.0 * phase * (1.0 - phase) + noise
+}
+
+fn sizes(most: usize) -> Vec<usize> {
+    #[expect(clippy::disallowed_methods, reason = "a bench has no configuration file")]
+    let wanted = std::env::var("BELLWETHER_BENCH_SERIES").ok();
+    let listed = wanted.map(|list| list.split(',').filter_map(|size| size.parse().ok()).collect());
+    let sizes: Vec<usize> = listed.unwrap_or_else(|| vec![1000, 10_000, 100_000, 1_000_000]);
+    sizes.into_iter().filter(|size| *size <= most).collect()
+}
+
+/// A fixed order in which neighbours in time are not neighbours in memory.
+fn scattered(n: usize) -> Vec<usize> {
+    (0..n).map(|nth| (nth * 514_229) % n).collect()
+}
+
+fn single(c: &mut Criterion) {
+    let mut group = c.benchmark_group("one series");
+    group.throughput(Throughput::Elements(1));
+    let mut full = MeanSurprise::new(&SurpriseParams::default().check().expect("defaults are valid"));
+    let (mut hot, mut minute) = (HotSurprise::new(), 0);
+    let options = RandomCutForestOptions {
+        dimensions: 1,
+        shingle_size: 8,
+        num_trees: Some(30),
+        sample_size: Some(256),
+        random_seed: Some(1),
+        ..Default::default()
+    };
+    let mut forest = RandomCutForest::new(options).expect("the options are those of its documentation");
+    for _ in 0..5000 {
+        minute += 1;
+        full.observe(minute * MINUTE, value(0, minute), Lesson::Learn);
+        hot.observe(minute * MINUTE, value(0, minute));
+        forest.update(&[value(0, minute) as f32]).expect("one value a point");
+    }
+    let mut next = || {
+        minute += 1;
+        (minute * MINUTE, value(0, minute))
+    };
+    group.bench_function("full tier", |b| {
+        b.iter(|| {
+            let (at, value) = next();
+            black_box(full.observe(at, value, Lesson::Learn))
+        });
+    });
+    group.bench_function("hot tier", |b| {
+        b.iter(|| {
+            let (at, value) = next();
+            black_box(hot.observe(at, value))
+        });
+    });
+    group.bench_function("random cut forest, 30 trees of 256, shingle 8", |b| {
+        b.iter(|| {
+            let point = [next().1 as f32];
+            let score = forest.score(&point);
+            forest.update(&point).expect("one value a point");
+            black_box(score)
+        });
+    });
+    group.finish();
+}
+
+fn many_full(c: &mut Criterion) {
+    let mut group = c.benchmark_group("full tier, columns");
+    group.sample_size(10);
+    for n in sizes(100_000) {
+        let mut columns =
+            SurpriseColumns::new(&SurpriseParams::default().check().expect("defaults are valid"));
+        let rows: Vec<_> = (0..n).map(|_| columns.add()).collect();
+        let order = scattered(n);
+        let (mut minute, mut readings) = (0, Vec::new());
+        let mut round = |minute: i64| {
+            let point = |&nth: &usize| {
+                let value = value(nth, minute);
+                RowPoint { row: rows[nth], at: minute * MINUTE, value, lesson: Lesson::Learn }
+            };
+            let points: Vec<RowPoint> = order.iter().map(point).collect();
+            columns.observe(&points, &mut readings);
+            black_box(&readings);
+        };
+        let learned = LEARNED.min(30_000_000 / n as i64).max(60);
+        (0..learned).for_each(|_| {
+            minute += 1;
+            round(minute);
+        });
+        group.throughput(Throughput::Elements(n as u64));
+        group.bench_function(BenchmarkId::from_parameter(n), |b| {
+            b.iter(|| {
+                minute += 1;
+                round(minute);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn many_hot(c: &mut Criterion) {
+    let mut group = c.benchmark_group("hot tier, columns");
+    group.sample_size(10);
+    for n in sizes(1_000_000) {
+        let mut hot: Vec<HotSurprise> = vec![HotSurprise::new(); n];
+        let order = scattered(n);
+        let mut minute = 0;
+        let mut round = |minute: i64| {
+            let mut score = |nth: usize| hot[nth].observe(minute * MINUTE, value(nth, minute)).is_some();
+            black_box(order.iter().filter(|nth| score(**nth)).count());
+        };
+        (0..80).for_each(|_| {
+            minute += 1;
+            round(minute);
+        });
+        group.throughput(Throughput::Elements(n as u64));
+        group.bench_function(BenchmarkId::from_parameter(n), |b| {
+            b.iter(|| {
+                minute += 1;
+                round(minute);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, single, many_full, many_hot);
+criterion_main!(benches);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use settings::{Fault, Reader};
 
 use super::plan::{
-    ApiPlan, CanaryPlan, CheckpointPlan, KafkaPlan, LimitsPlan, LogPlan, Plan, ReceivePlan, SloPlan,
-    TimePlan, WireFormat,
+    ApiPlan, CanaryPlan, CheckpointPlan, EventMode, KafkaPlan, LimitsPlan, LogPlan, Plan, ReceivePlan,
+    SloPlan, TimePlan, WireFormat,
 };
 
 /// Every setting with its default; the first layer of every configuration.
@@ -152,6 +152,7 @@ fn brokers(reader: &mut Reader) -> Vec<String> {
 
 fn kafka(reader: &mut Reader) -> Option<KafkaPlan> {
     let enabled = truth(reader, "kafka.enabled", false);
+    let modes = [("binary", EventMode::Binary), ("structured", EventMode::Structured)];
     let formats = [("otlp_proto", WireFormat::Proto), ("otlp_json", WireFormat::Json)];
     let plan = KafkaPlan {
         brokers: brokers(reader),
@@ -163,6 +164,7 @@ fn kafka(reader: &mut Reader) -> Option<KafkaPlan> {
         encoding: reader.choice("kafka.encoding", WireFormat::Proto, &formats),
         topic_changes: topic(reader, "kafka.changes", "changes"),
         topic_outcomes: topic(reader, "kafka.outcomes", "outcomes"),
+        event_mode: reader.choice("kafka.event_mode", EventMode::Binary, &modes),
         topic_risk_events: topic(reader, "kafka.risk_events", "risk-events"),
         topic_dead_letter: topic(reader, "kafka.dead_letter", "dead-letter"),
     };

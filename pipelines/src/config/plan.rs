@@ -72,6 +72,15 @@ pub enum WireFormat {
     Json,
 }
 
+/// How risk events on Kafka are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventMode {
+    /// Attributes in headers, the data as the value.
+    Binary,
+    /// The whole event as the value.
+    Structured,
+}
+
 /// Kafka as source and sink.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KafkaPlan {
@@ -93,6 +102,8 @@ pub struct KafkaPlan {
     pub topic_changes: String,
     /// Topic of outcomes.
     pub topic_outcomes: String,
+    /// How risk events are written.
+    pub event_mode: EventMode,
     /// Topic of risk events.
     pub topic_risk_events: String,
     /// Topic of what could not be decoded.

@@ -20,7 +20,7 @@ use engine::telemetry::Telemetry;
 use engine::time::clock::Clock;
 use tokio::sync::watch;
 
-use self::binary::BinaryMode;
+use self::binary::InMode;
 use super::embedded::open_api;
 use super::lane_config;
 use super::signals::asked_to_stop;
@@ -100,14 +100,14 @@ pub(crate) async fn run(plan: &Plan, kafka: &KafkaPlan) -> Result<(), EngineErro
     };
     let view = KafkaView { clock, telemetry, reach };
     let (of_plan, of_source) = (plan.clone(), source_config(plan, kafka));
-    let dead_letters = kafka.topic_dead_letter.clone();
+    let (dead_letters, mode) = (kafka.topic_dead_letter.clone(), kafka.event_mode);
     let make = move || {
         let (config, view) = (of_source.clone(), view.clone());
         Ok(LaneParts {
             source: move |resume: &ResumeAt| KafkaSource::open(config, resume, view),
             decoder: Decoder::new(limits.clone()),
             operator: Judge::showing(&of_plan, Origin::Live, &boards)?,
-            sink: Tee::new(FileSink::again(&events)?, BinaryMode(KafkaSink::open(sink_config.clone())?)),
+            sink: Tee::new(FileSink::again(&events)?, InMode(mode, KafkaSink::open(sink_config.clone())?)),
             dead_letters: KafkaDeadLetters::open(&sink_config, &dead_letters)?,
             checkpoints: Checkpoints::in_directory(&of_plan.data_dir.join("checkpoints"))?,
         })

@@ -1,4 +1,5 @@
-//! Risk events as Kafka wants them: `CloudEvents` in binary mode, attributes in headers and only the data as the value.
+//! Risk events on Kafka: `CloudEvents` in binary mode, attributes in headers and only the data as the value; or in structured
+//! mode, the whole event as the value and the attributes in headers too.
 //!
 //! What this module does not do: write them; the sink below it does.
 
@@ -8,12 +9,21 @@ use engine::sink::Sink;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The header that says how the value is written, and what it says.
-const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+use crate::config::EventMode;
 
-/// Gives a sink each event in binary mode.
+/// The header that says how the value is written.
+const CONTENT_TYPE: &str = "content-type";
+
+/// Gives a sink each event in one of the two modes.
 #[derive(Debug)]
-pub(super) struct BinaryMode<S>(pub(super) S);
+pub(super) struct InMode<S>(pub(super) EventMode, pub(super) S);
+
+/// The whole event; its bytes stay as they are.
+fn structured(message: &Message) -> Message {
+    let mut event = message.clone();
+    event.headers.push((CONTENT_TYPE.to_owned(), "application/cloudevents+json; charset=UTF-8".to_owned()));
+    event
+}
 
 #[derive(Deserialize)]
 struct Structured<'a> {
@@ -27,27 +37,30 @@ fn binary(message: &Message) -> Result<Message, EngineError> {
         .map_err(|error| EngineError::Invariant(format!("message {} is no event: {error}", message.key)))?;
     let value = message.value.slice_ref(event.data.get().as_bytes());
     let mut headers = message.headers.clone();
-    headers.push((CONTENT_TYPE.0.to_owned(), CONTENT_TYPE.1.to_owned()));
+    headers.push((CONTENT_TYPE.to_owned(), "application/json".to_owned()));
     Ok(Message { topic: message.topic.clone(), key: message.key.clone(), headers, value })
 }
 
-impl<S: Sink> Sink for BinaryMode<S> {
+impl<S: Sink> Sink for InMode<S> {
     async fn resume(&mut self, from: u64) -> Result<Vec<Option<u64>>, EngineError> {
-        // digests of a sink below would be those of binary events: this one finds by id what it holds, and gives none
-        self.0.resume(from).await
+        // digests of a sink below would be those of other bytes: this one finds by id what it holds, and gives none
+        self.1.resume(from).await
     }
 
     fn pass_over(&mut self) {
-        self.0.pass_over();
+        self.1.pass_over();
     }
 
     async fn write(&mut self, messages: &[Message]) -> Result<(), EngineError> {
-        let events: Vec<Message> = messages.iter().map(binary).collect::<Result<_, _>>()?;
-        self.0.write(&events).await
+        let events: Vec<Message> = match self.0 {
+            EventMode::Binary => messages.iter().map(binary).collect::<Result<_, _>>()?,
+            EventMode::Structured => messages.iter().map(structured).collect(),
+        };
+        self.1.write(&events).await
     }
 
     async fn flush(&mut self) -> Result<u64, EngineError> {
-        self.0.flush().await
+        self.1.flush().await
     }
 }
 
@@ -71,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn the_data_goes_on_without_its_envelope() {
         let kept = MemorySink::default();
-        let mut sink = BinaryMode(kept.clone());
+        let mut sink = InMode(EventMode::Binary, kept.clone());
         sink.write(&[message(r#"{"specversion":"1.0","id":"7","data":{"b": 1.50,"a":2}}"#)]).await.unwrap();
         let [event] = &kept.messages()[..] else { panic!("one message") };
         assert_eq!(&event.value[..], br#"{"b": 1.50,"a":2}"#);
@@ -81,5 +94,19 @@ mod tests {
         );
         assert!(sink.write(&[message("{}")]).await.is_err());
         assert_eq!(kept.messages().len(), 1);
+    }
+
+    /// Scenario: an event, sent in structured mode. Guarantees: its bytes are the value, and the headers say so.
+    #[tokio::test]
+    async fn the_whole_event_goes_on_where_asked() {
+        let kept = MemorySink::default();
+        let text = r#"{"specversion":"1.0","id":"7","data":{"b": 1.50,"a":2}}"#;
+        InMode(EventMode::Structured, kept.clone()).write(&[message(text)]).await.unwrap();
+        let [event] = &kept.messages()[..] else { panic!("one message") };
+        assert_eq!(&event.value[..], text.as_bytes());
+        assert_eq!(event.header("ce_id"), Some("7"));
+        assert!(
+            event.header("content-type").is_some_and(|kind| kind.starts_with("application/cloudevents+json"))
+        );
     }
 }

@@ -17,10 +17,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric as OtlpMetric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 use tempfile::TempDir;
@@ -29,6 +33,7 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::{Code, Request, Status};
 
 const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const SPANS: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const LIMIT: usize = 1 << 20;
 
@@ -294,6 +299,89 @@ async fn partial_success_says_what_was_rejected() {
         (bench.counted("spans", "grpc", "partial"), bench.counted("spans", "http", "partial")),
         (1, 1)
     );
+}
+
+/// One gauge point.
+fn metrics() -> Vec<u8> {
+    let point = NumberDataPoint {
+        time_unix_nano: 1_700_000_000_000_000_000,
+        value: Some(number_data_point::Value::AsInt(1)),
+        ..NumberDataPoint::default()
+    };
+    let data = Some(metric::Data::Gauge(Gauge { data_points: vec![point] }));
+    let metric = OtlpMetric { name: "queue.length".to_owned(), data, ..OtlpMetric::default() };
+    let scope = ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() };
+    let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
+    ExportMetricsServiceRequest { resource_metrics: vec![resource] }.encode_to_vec()
+}
+
+/// Scenario: every signal over both protocols, with a gzip body for each; and the same in JSON where a part cannot be
+/// used. Guarantees: all are stored under their kind; the JSON answer counts what was rejected as the specification
+/// writes 64-bit numbers.
+#[tokio::test]
+async fn every_signal_has_its_two_doors() {
+    let bench = Bench::new().await;
+    let Addresses { grpc, http } = bench.addresses();
+    let packed_as = Some(CompressionEncoding::Gzip);
+    for (rpc, path, body) in
+        [(METRICS, "/v1/metrics", metrics()), (LOGS, "/v1/logs", logs(1)), (SPANS, "/v1/traces", spans())]
+    {
+        call(grpc, rpc, packed_as, body.clone()).await.unwrap();
+        let packed = [PROTO, ("content-encoding", "gzip")];
+        assert_eq!(send(http, "POST", path, &packed, gzip(&body)).await.status, 200);
+    }
+    let two = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[
+        {"timeUnixNano":"1700000000000000000","asInt":"1"},{"asInt":"1"}]}}]}]}]}"#;
+    let heard = send(http, "POST", "/v1/metrics", &[JSON], two).await;
+    let partial = &heard.json()["partialSuccess"];
+    assert_eq!((heard.status, partial["rejectedDataPoints"].as_str()), (200, Some("1")));
+    assert!(partial["errorMessage"].as_str().unwrap().contains("point_without_time"));
+    let kinds: Vec<RecordKind> = bench.stored().await.iter().map(|record| record.kind).collect();
+    let [metrics, logs, spans] = [RecordKind::Metrics, RecordKind::Logs, RecordKind::Spans];
+    assert_eq!(kinds, [metrics, metrics, logs, logs, spans, spans, metrics]);
+}
+
+/// Scenario: requests that hold nothing: no bytes, no resource, a resource that says nothing. Guarantees: full
+/// success, as a client expects that flushes an empty buffer; nothing is stored.
+#[tokio::test]
+async fn an_empty_request_is_a_success() {
+    let bench = Bench::new().await;
+    let Addresses { grpc, http } = bench.addresses();
+    for body in [&b""[..], b"\x0a\x00", b"\x0a\x02\x12\x00"] {
+        assert!(call(grpc, LOGS, None, body).await.unwrap().is_empty());
+        let heard = send(http, "POST", "/v1/logs", &[PROTO], body).await;
+        assert_eq!((heard.status, heard.body.len()), (200, 0));
+    }
+    let heard = send(http, "POST", "/v1/logs", &[JSON], "{}").await;
+    assert_eq!((heard.status, &heard.body[..]), (200, &b"{}"[..]));
+    assert!(bench.stored().await.is_empty());
+}
+
+/// Scenario: a body of exactly the limit, and of one byte more, each plain and packed; the limits that nobody set.
+/// Guarantees: what is at the limit after unpacking passes, what is beyond it does not; the default is the 64 MiB that
+/// the specification recommends.
+#[tokio::test]
+async fn the_limit_counts_unpacked_bytes() {
+    assert_eq!(ReceiveConfig::default().request_bytes_max, 64 << 20);
+    let bench = Bench::new().await;
+    let http = bench.addresses().http;
+    // field 1 of a request, filled up by an unknown field of the resource's message
+    let padded = |len: usize| {
+        // two tags of one byte, two lengths of three
+        let filler = vec![b'x'; len - 8];
+        let mut inner = Vec::new();
+        prost::encoding::bytes::encode(15, &filler, &mut inner);
+        let mut body = Vec::new();
+        prost::encoding::bytes::encode(1, &inner, &mut body);
+        body
+    };
+    for (len, status) in [(LIMIT, 200), (LIMIT + 1, 413)] {
+        let body = padded(len);
+        assert_eq!(body.len(), len);
+        let packed = [PROTO, ("content-encoding", "gzip")];
+        assert_eq!(send(http, "POST", "/v1/logs", &packed, gzip(&body)).await.status, status);
+        assert_eq!(send(http, "POST", "/v1/logs", &[PROTO], body).await.status, status);
+    }
 }
 
 /// Scenario: bodies that are not OTLP, or not packed as they say. Guarantees: `INVALID_ARGUMENT` and 400 with a

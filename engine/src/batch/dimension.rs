@@ -10,7 +10,8 @@ use super::Attributes;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId(pub u128);
 
-/// 128-bit hash of resource, scope, metric name, unit, kind and canonical (sorted) point attributes.
+/// 128-bit hash of resource, scope (name, version, attributes), metric name, unit, kind and canonical (sorted) point
+/// attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeriesId(pub u128);
 
@@ -21,6 +22,17 @@ pub struct Resource {
     pub id: ResourceId,
     /// Whose data it is.
     pub tenant: Arc<str>,
+    /// Its attributes, sorted by key.
+    pub attributes: Attributes,
+}
+
+/// An OTLP instrumentation scope: the library or logger that speaks within a resource.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scope {
+    /// Its name; empty if none.
+    pub name: Arc<str>,
+    /// Its version; empty if none.
+    pub version: Arc<str>,
     /// Its attributes, sorted by key.
     pub attributes: Attributes,
 }
@@ -61,8 +73,8 @@ pub struct Series {
     pub id: SeriesId,
     /// Who reports it.
     pub resource: Arc<Resource>,
-    /// Instrumentation scope name; empty if none.
-    pub scope: Arc<str>,
+    /// The instrumentation scope that reports it.
+    pub scope: Arc<Scope>,
     /// Metric name.
     pub name: Arc<str>,
     /// UCUM unit as reported; empty if none.

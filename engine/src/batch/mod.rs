@@ -15,7 +15,7 @@ mod view;
 pub(crate) use view::{EXPLICIT_SCALE, pack_negative};
 
 pub use attributes::{AttributeValue, Attributes, RawAttributes};
-pub use dimension::{MetricKind, Resource, ResourceId, Series, SeriesId, Temporality};
+pub use dimension::{MetricKind, Resource, ResourceId, Scope, Series, SeriesId, Temporality};
 pub use schema::{
     HISTOGRAM_COLUMNS, LOG_COLUMNS, NUMBER_COLUMNS, SPAN_COLUMNS, SUMMARY_COLUMNS, histogram_schema,
     log_schema, number_schema, span_schema, summary_schema,

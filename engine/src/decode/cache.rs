@@ -1,164 +1,252 @@
 //! Who says it, decoded once: encoded bytes are looked up first, the canonical identity is computed only for new ones.
 //!
+//! A key is the hash of encoded bytes, chained from tenant over resource, scope and metric to the point's attributes.
+//! What is found under a key was checked when it was put there, so a hit needs no look into the attributes.
+//!
 //! # Invariants
-//! Two byte keys with the same canonical content share one entry's identity, because identities are hashes of sorted
-//! content. When a cache is full it starts anew: the same records give the same ids whatever is cached.
+//! Two byte keys with the same canonical content share one identity, because identities are hashes of sorted content.
+//! When a cache is full it starts anew: the same records give the same ids whatever is cached.
 
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use hashbrown::{HashMap, HashTable};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::WireFault;
-use super::value;
-use crate::batch::{Attributes, MetricKind, Resource, ResourceId, Series, SeriesId, Temporality};
+use super::identity::{resource_id, series_id};
+use super::texts::Texts;
+use super::{value, walk};
+use crate::batch::{Attributes, MetricKind, Resource, Scope, Series};
 
-/// Hash of encoded bytes, chained from tenant to point.
-pub(crate) type ByteKey = u128;
+/// Hash of encoded bytes, chained from tenant to metric.
+pub(super) type ByteKey = u128;
 
-/// Caches of resources and series by encoded bytes.
-#[derive(Debug)]
-pub(crate) struct Caches {
-    resources: HashMap<ByteKey, Arc<Resource>, FixedState>,
-    // by the metric's key and the hash of the point's attributes: one-shot, as it is computed for every point
-    series: HashMap<(ByteKey, ByteKey), Arc<Series>, FixedState>,
-    cached_max: usize,
-    depth_max: u32,
-    /// Times a cache was full and started anew.
-    pub(crate) n_resets: u64,
+/// The hash of encoded attributes.
+#[inline(always)]
+pub(super) fn hash_of(run: &[u8]) -> u128 {
+    xxh3_128(run)
 }
 
-/// Hash of parts, each with its length.
-pub(crate) fn key_of(seed: ByteKey, parts: &[&[u8]]) -> ByteKey {
-    let mut hasher = Xxh3::new();
-    hasher.update(&seed.to_le_bytes());
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hasher.digest128()
+/// The key of `part` within what `outer` is the key of.
+#[inline(always)]
+pub(super) fn key_within(outer: ByteKey, part: &[u8]) -> ByteKey {
+    key_of_hash(outer, xxh3_128(part))
 }
 
-fn hash_attributes(hasher: &mut Xxh3, attributes: &Attributes) {
-    for (key, value) in attributes.iter() {
-        hasher.update(&(key.len() as u64).to_le_bytes());
-        hasher.update(key.as_bytes());
-        let kind = match value {
-            crate::batch::AttributeValue::Text(_) => 0u8,
-            crate::batch::AttributeValue::Bool(_) => 1,
-            crate::batch::AttributeValue::Int(_) => 2,
-            crate::batch::AttributeValue::Float(_) => 3,
-            crate::batch::AttributeValue::Json(_) => 4,
-        };
-        let text = value.to_string();
-        hasher.update(&[kind]);
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-}
-
-const fn kind_number(kind: MetricKind) -> u8 {
-    const fn time(temporality: Temporality) -> u8 {
-        match temporality {
-            Temporality::Delta => 0,
-            Temporality::Cumulative => 1,
-        }
-    }
-    match kind {
-        MetricKind::Gauge => 0,
-        MetricKind::Sum { temporality, monotonic } => 2 + 2 * time(temporality) + monotonic as u8,
-        MetricKind::Histogram(temporality) => 8 + time(temporality),
-        MetricKind::ExponentialHistogram(temporality) => 10 + time(temporality),
-        MetricKind::Summary => 12,
-    }
+fn key_of_hash(outer: ByteKey, hash: u128) -> ByteKey {
+    let mut block = [0; 32];
+    let (left, right) = block.split_at_mut(16);
+    left.copy_from_slice(&outer.to_le_bytes());
+    right.copy_from_slice(&hash.to_le_bytes());
+    xxh3_128(&block)
 }
 
 /// The part of a series that its metric tells.
+#[derive(Debug)]
+pub(super) struct MetricHead<'a> {
+    pub(super) key: ByteKey,
+    pub(super) resource: Arc<Resource>,
+    pub(super) scope: Arc<Scope>,
+    pub(super) name: &'a str,
+    pub(super) unit: &'a str,
+    pub(super) kind: MetricKind,
+}
+
+/// A known series, and where it stands in the dictionary of the newest batch that has it.
+#[derive(Debug)]
+struct Slot {
+    metric: ByteKey,
+    attributes: u128,
+    series: Arc<Series>,
+    batch: u64,
+    idx: u32,
+}
+
+impl Slot {
+    #[inline(always)]
+    fn hash(metric: ByteKey, attributes: u128) -> u64 {
+        // both are hashes already, and independent of each other
+        (metric ^ attributes) as u64
+    }
+
+    #[inline(always)]
+    fn is(&self, metric: ByteKey, attributes: u128) -> bool {
+        self.attributes == attributes && self.metric == metric
+    }
+}
+
+/// What the walk is for.
 #[derive(Debug, Clone)]
-pub(crate) struct MetricHead {
-    pub(crate) scope: Arc<str>,
-    pub(crate) name: Arc<str>,
-    pub(crate) unit: Arc<str>,
-    pub(crate) kind: MetricKind,
+enum Purpose {
+    /// Rows with identities.
+    Batches,
+    /// To see whether everything can be read; identities are all the same.
+    Inspection(Arc<Resource>, Arc<Scope>),
+}
+
+/// Caches of resources, scopes and series by encoded bytes.
+#[derive(Debug)]
+pub(super) struct Caches {
+    purpose: Purpose,
+    resources: HashMap<ByteKey, Arc<Resource>, FixedState>,
+    scopes: HashMap<ByteKey, Arc<Scope>, FixedState>,
+    series: HashTable<Slot>,
+    texts: Texts,
+    /// Number of the batch that is being decoded.
+    batch: u64,
+    cached_max: usize,
+    depth_max: u32,
+    /// Times a cache was full and started anew.
+    pub(super) n_resets: u64,
 }
 
 impl Caches {
-    pub(crate) fn new(cached_max: usize, depth_max: u32) -> Self {
+    pub(super) fn new(cached_max: usize, depth_max: u32) -> Self {
         Self {
+            purpose: Purpose::Batches,
             resources: HashMap::with_hasher(FixedState::default()),
-            series: HashMap::with_hasher(FixedState::default()),
+            scopes: HashMap::with_hasher(FixedState::default()),
+            series: HashTable::new(),
+            texts: Texts::new(cached_max),
+            batch: 0,
             cached_max,
             depth_max,
             n_resets: 0,
         }
     }
 
-    /// Whether encoded attributes can be read.
-    pub(crate) fn check(&self, encoded: &[u8]) -> Result<(), WireFault> {
-        super::walk::check_attributes(encoded, self.depth_max)
+    /// Caches that keep nothing and give everything the same identity.
+    pub(super) fn for_inspection(depth_max: u32) -> Self {
+        let attributes = Attributes::default();
+        let resource = Resource { id: resource_id("", &attributes), tenant: "".into(), attributes };
+        let purpose = Purpose::Inspection(Arc::new(resource), Arc::default());
+        Self { purpose, ..Self::new(1, depth_max) }
     }
 
-    /// The resource of encoded attributes.
-    pub(crate) fn resource(
+    /// How deeply values may be nested.
+    pub(super) fn depth_max(&self) -> u32 {
+        self.depth_max
+    }
+
+    /// A new batch with an empty dictionary begins.
+    pub(super) fn begin(&mut self) {
+        self.batch += 1;
+    }
+
+    /// The resource of an encoded `Resource`, and its key.
+    pub(super) fn resource(
         &mut self,
         tenant: &Arc<str>,
         encoded: &[u8],
     ) -> Result<(ByteKey, Arc<Resource>), WireFault> {
-        let key = key_of(0, &[tenant.as_bytes(), encoded]);
+        let key = key_within(xxh3_128(tenant.as_bytes()), encoded);
         if let Some(known) = self.resources.get(&key) {
             return Ok((key, Arc::clone(known)));
         }
-        let attributes = value::attributes(encoded, self.depth_max)?;
-        let mut hasher = Xxh3::new();
-        hasher.update(&(tenant.len() as u64).to_le_bytes());
-        hasher.update(tenant.as_bytes());
-        hash_attributes(&mut hasher, &attributes);
-        let id = ResourceId(hasher.digest128());
-        let resource = Arc::new(Resource { id, tenant: Arc::clone(tenant), attributes });
-        if self.resources.len() >= self.cached_max {
-            self.resources.clear();
-            self.n_resets += 1;
+        let run = walk::resource_attributes(encoded)?;
+        if let Purpose::Inspection(resource, _) = &self.purpose {
+            value::check_run(run.bytes(), self.depth_max)?;
+            return Ok((key, Arc::clone(resource)));
         }
+        let attributes = value::attributes(run.bytes(), self.depth_max, &mut self.texts)?;
+        let id = resource_id(tenant, &attributes);
+        let resource = Arc::new(Resource { id, tenant: Arc::clone(tenant), attributes });
+        self.n_resets += make_room(self.resources.len(), self.cached_max, || self.resources.clear());
         self.resources.insert(key, Arc::clone(&resource));
         Ok((key, resource))
     }
 
-    /// The series of encoded point attributes.
-    pub(crate) fn series(
+    /// The scope of an encoded `InstrumentationScope` within a resource, and its key.
+    pub(super) fn scope(
         &mut self,
-        metric_key: ByteKey,
-        resource: &Arc<Resource>,
-        head: &MetricHead,
+        outer: ByteKey,
         encoded: &[u8],
-    ) -> Result<Arc<Series>, WireFault> {
-        let key = (metric_key, xxh3_128(encoded));
-        if let Some(known) = self.series.get(&key) {
-            return Ok(Arc::clone(known));
+    ) -> Result<(ByteKey, Arc<Scope>), WireFault> {
+        // the content does not depend on the resource
+        let own = xxh3_128(encoded);
+        let key = key_of_hash(outer, own);
+        if let Some(known) = self.scopes.get(&own) {
+            return Ok((key, Arc::clone(known)));
         }
-        let attributes = value::attributes(encoded, self.depth_max)?;
-        let mut hasher = Xxh3::new();
-        hasher.update(&resource.id.0.to_le_bytes());
-        for text in [&head.scope, &head.name, &head.unit] {
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
+        let parts = walk::scope(encoded)?;
+        if let Purpose::Inspection(_, scope) = &self.purpose {
+            value::check_run(parts.attributes.bytes(), self.depth_max)?;
+            return Ok((key, Arc::clone(scope)));
         }
-        hasher.update(&[kind_number(head.kind)]);
-        hash_attributes(&mut hasher, &attributes);
+        let attributes = value::attributes(parts.attributes.bytes(), self.depth_max, &mut self.texts)?;
+        let (name, version) = (self.texts.shared(parts.name), self.texts.shared(parts.version));
+        let scope = Arc::new(Scope { name, version, attributes });
+        self.n_resets += make_room(self.scopes.len(), self.cached_max, || self.scopes.clear());
+        self.scopes.insert(own, Arc::clone(&scope));
+        Ok((key, scope))
+    }
+
+    /// How many of these rows are of known series. It loads what [`Caches::series`] is going to need, and one row's
+    /// loads do not wait for another's.
+    #[inline(always)]
+    pub(super) fn known(&self, keys: impl Iterator<Item = (ByteKey, u128)>) -> usize {
+        let is_known = |(metric, attributes): (ByteKey, u128)| {
+            let slot = self.series.find(Slot::hash(metric, attributes), |slot| slot.is(metric, attributes));
+            usize::from(slot.is_some_and(|slot| Arc::strong_count(&slot.series) > 0))
+        };
+        keys.map(is_known).sum()
+    }
+
+    /// The place in the batch's dictionary of the series of encoded point attributes, of which the hash is told.
+    #[inline(always)]
+    pub(super) fn series(
+        &mut self,
+        dictionary: &mut Vec<Arc<Series>>,
+        head: &MetricHead<'_>,
+        (attributes, run): (u128, &[u8]),
+    ) -> Result<u32, WireFault> {
+        let (hash, next) = (Slot::hash(head.key, attributes), dictionary.len() as u32);
+        let Some(slot) = self.series.find_mut(hash, |slot| slot.is(head.key, attributes)) else {
+            return self.new_series(dictionary, head, (attributes, run));
+        };
+        if slot.batch != self.batch {
+            (slot.batch, slot.idx) = (self.batch, next);
+            dictionary.push(Arc::clone(&slot.series));
+        }
+        Ok(slot.idx)
+    }
+
+    #[inline(never)]
+    fn new_series(
+        &mut self,
+        dictionary: &mut Vec<Arc<Series>>,
+        head: &MetricHead<'_>,
+        (hash, run): (u128, &[u8]),
+    ) -> Result<u32, WireFault> {
+        if let Purpose::Inspection(..) = &self.purpose {
+            return value::check_run(run, self.depth_max).map(|()| 0);
+        }
+        let attributes = value::attributes(run, self.depth_max, &mut self.texts)?;
         let series = Arc::new(Series {
-            id: SeriesId(hasher.digest128()),
-            resource: Arc::clone(resource),
+            id: series_id(head, &attributes),
+            resource: Arc::clone(&head.resource),
             scope: Arc::clone(&head.scope),
-            name: Arc::clone(&head.name),
-            unit: Arc::clone(&head.unit),
+            name: self.texts.shared(head.name),
+            unit: self.texts.shared(head.unit),
             kind: head.kind,
             attributes,
         });
-        if self.series.len() >= self.cached_max {
-            self.series.clear();
-            self.n_resets += 1;
-        }
-        self.series.insert(key, Arc::clone(&series));
-        Ok(series)
+        self.n_resets += make_room(self.series.len(), self.cached_max, || self.series.clear());
+        let idx = dictionary.len() as u32;
+        dictionary.push(Arc::clone(&series));
+        let slot = Slot { metric: head.key, attributes: hash, series, batch: self.batch, idx };
+        self.series
+            .insert_unique(Slot::hash(head.key, hash), slot, |slot| Slot::hash(slot.metric, slot.attributes));
+        Ok(idx)
     }
+}
+
+/// Empties a full cache; how many times it did (1 or 0).
+fn make_room(len: usize, max: usize, clear: impl FnOnce()) -> u64 {
+    if len < max {
+        return 0;
+    }
+    clear();
+    1
 }

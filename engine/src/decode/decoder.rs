@@ -7,13 +7,15 @@ use bytes::Bytes;
 
 use super::cache::Caches;
 use super::drops::Drops;
-use super::error::{DecodeError, WireFault};
+use super::error::DecodeError;
 use super::limits::DecodeLimits;
-use super::logs::LogColumns;
-use super::metrics::MetricColumns;
-use super::spans::SpanColumns;
+use super::logs::{LogColumns, LogsHeld};
+use super::metrics::{MetricColumns, MetricsHeld};
+use super::spans::{SpanColumns, SpansHeld};
+use super::value::DEPTH_MAX;
+use super::walk::{Allowance, Stop};
 use super::{json, unpack};
-use crate::batch::{Batch, Payload};
+use crate::batch::{Batch, MetricBatch, Payload};
 use crate::record::{Compression, Encoding, Record, RecordKind};
 
 /// Turns records into batches; keeps caches of who speaks, which change the speed and never the result.
@@ -21,6 +23,15 @@ use crate::record::{Compression, Encoding, Record, RecordKind};
 pub struct Decoder {
     limits: DecodeLimits,
     caches: Caches,
+    rooms: Rooms,
+}
+
+/// How much the newest batch of each kind held: the next one will hold about as much.
+#[derive(Debug, Default)]
+struct Rooms {
+    metrics: MetricsHeld,
+    logs: LogsHeld,
+    spans: SpansHeld,
 }
 
 /// What is in a body.
@@ -36,8 +47,14 @@ impl Decoder {
     /// With empty caches.
     #[must_use]
     pub fn new(limits: DecodeLimits) -> Self {
-        let caches = Caches::new(limits.cached_max, limits.depth_max);
-        Self { limits, caches }
+        let caches = Caches::new(limits.cached_max, limits.depth_max.min(DEPTH_MAX));
+        Self { limits, caches, rooms: Rooms::default() }
+    }
+
+    /// That only looks whether everything can be read.
+    fn for_inspection(limits: &DecodeLimits) -> Self {
+        let caches = Caches::for_inspection(limits.depth_max.min(DEPTH_MAX));
+        Self { limits: limits.clone(), caches, rooms: Rooms::default() }
     }
 
     /// How often a cache was full and started anew.
@@ -74,30 +91,43 @@ impl Decoder {
                 Cow::Owned(json::to_proto(kind, plain, self.limits.depth_max)?)
             }
         };
-        let malformed = |fault: WireFault| DecodeError::Malformed { what, fault };
-        let (caches, depth) = (&mut self.caches, self.limits.depth_max);
-        let (payload, n_items) = match kind {
-            RecordKind::Metrics => {
-                let mut columns = MetricColumns::new();
-                columns.walk(&proto, tenant, caches, drops).map_err(malformed)?;
-                let n_items = columns.n_items();
-                (Payload::Metrics(columns.finish()), n_items)
-            }
-            RecordKind::Spans => {
-                let mut columns = SpanColumns::new(depth);
-                columns.walk(&proto, tenant, caches, drops).map_err(malformed)?;
-                let n_items = columns.n_items();
-                (Payload::Spans(columns.finish()), n_items)
-            }
-            _ => {
-                let mut columns = LogColumns::new(depth);
-                columns.walk(&proto, tenant, caches, drops).map_err(malformed)?;
-                let n_items = columns.n_items();
-                (Payload::Logs(columns.finish()), n_items)
-            }
-        };
         let limit = self.limits.items_max;
-        if n_items > limit { Err(DecodeError::TooMany { limit }) } else { Ok(payload) }
+        let walked = match kind {
+            RecordKind::Metrics => self.metrics(&proto, tenant, drops),
+            RecordKind::Spans => self.spans(&proto, tenant, drops),
+            _ => self.logs(&proto, tenant, drops),
+        };
+        walked.map_err(|stop| match stop {
+            Stop::Malformed(fault) => DecodeError::Malformed { what, fault },
+            Stop::TooMany => DecodeError::TooMany { limit },
+        })
+    }
+
+    fn metrics(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<Payload, Stop> {
+        let room = self.rooms.metrics.at_most(proto.len());
+        let mut columns = MetricColumns::new(room, Allowance::of(self.limits.items_max));
+        self.caches.begin();
+        columns.walk(proto, tenant, &mut self.caches, drops)?;
+        self.rooms.metrics = columns.held();
+        Ok(Payload::Metrics(columns.finish()))
+    }
+
+    fn spans(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<Payload, Stop> {
+        let room = self.rooms.spans.at_most(proto.len());
+        let allowance = Allowance::of(self.limits.items_max);
+        let mut columns = SpanColumns::new(room, self.caches.depth_max(), allowance);
+        columns.walk(proto, tenant, &mut self.caches, drops)?;
+        self.rooms.spans = columns.held();
+        Ok(Payload::Spans(columns.finish()?))
+    }
+
+    fn logs(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<Payload, Stop> {
+        let room = self.rooms.logs.at_most(proto.len());
+        let allowance = Allowance::of(self.limits.items_max);
+        let mut columns = LogColumns::new(room, self.caches.depth_max(), allowance);
+        columns.walk(proto, tenant, &mut self.caches, drops)?;
+        self.rooms.logs = columns.held();
+        Ok(Payload::Logs(columns.finish()?))
     }
 }
 
@@ -123,11 +153,12 @@ pub fn inspect(
 ) -> Result<Inspection, DecodeError> {
     let plain = unpack(compression, body, limits)?;
     let mut drops = Drops::default();
-    // caches of its own, small: the request's own dictionary is all they hold
-    let mut decoder = Decoder::new(limits.clone());
+    let mut decoder = Decoder::for_inspection(limits);
     let payload = decoder.payload((kind, encoding), &plain, &Arc::from(""), &mut drops)?;
     let n_accepted = match &payload {
-        Payload::Metrics(batch) => batch.series.len(),
+        Payload::Metrics(MetricBatch { numbers, histograms, summaries, .. }) => {
+            numbers.num_rows() + histograms.num_rows() + summaries.num_rows()
+        }
         Payload::Logs(batch) => batch.logs.num_rows(),
         Payload::Spans(batch) => batch.spans.num_rows(),
         Payload::Message { .. } => 0,

@@ -3,9 +3,9 @@
 /// Bounds of one record and of the decoder's caches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Bytes of a body after unpacking.
+    /// Bytes of a body after unpacking; more than 256 MiB count as 256 MiB.
     pub unpacked_bytes_max: usize,
-    /// Nesting of attribute values and bodies.
+    /// Nesting of attribute values and bodies; more than 100 counts as 100.
     pub depth_max: u32,
     /// Points, spans or log records of one record.
     pub items_max: usize,

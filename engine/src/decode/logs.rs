@@ -2,179 +2,242 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringBuilder,
-    UInt8Array, UInt32Array,
-};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array};
 
 use super::cache::Caches;
+use super::columns::{Held, IdColumn, ListColumn};
 use super::drops::Drops;
 use super::error::WireFault;
-use super::wire::Fields;
-use super::{value, walk};
-use crate::batch::{AttributeValue, LogBatch, Resource, log_schema};
+use super::value;
+use super::walk::{self, Allowance, Joined, Stop};
+use super::wire::{Known, Reader, bytes, fixed32, fixed64, varint};
+use crate::batch::{LogBatch, Resource, log_schema};
+
+/// Fields of `LogRecord`.
+const AT: u32 = fixed64(1);
+const SEVERITY: u32 = varint(2);
+const SEVERITY_TEXT: u32 = bytes(3);
+const BODY: u32 = bytes(5);
+const ATTRIBUTES: u32 = bytes(6);
+const DROPPED: u32 = varint(7);
+const FLAGS: u32 = fixed32(8);
+const TRACE_ID: u32 = bytes(9);
+const SPAN_ID: u32 = bytes(10);
+const OBSERVED: u32 = fixed64(11);
+const EVENT_NAME: u32 = bytes(12);
+const RECORD: Known = Known::of(&[
+    AT,
+    SEVERITY,
+    SEVERITY_TEXT,
+    BODY,
+    ATTRIBUTES,
+    DROPPED,
+    FLAGS,
+    TRACE_ID,
+    SPAN_ID,
+    OBSERVED,
+    EVENT_NAME,
+]);
+
+/// The highest severity number; what lies above says nothing.
+const SEVERITY_MAX: u8 = 24;
 
 /// Builds the columns of one request.
 #[derive(Debug)]
-pub(crate) struct LogColumns {
+pub(super) struct LogColumns {
     dictionary: Vec<Arc<Resource>>,
     resource: Vec<u32>,
     at: Vec<i64>,
     observed: Vec<i64>,
     severity: Vec<u8>,
-    logger: StringBuilder,
-    body: StringBuilder,
+    logger: ListColumn<u8>,
+    body: ListColumn<u8>,
     is_text: Vec<bool>,
-    trace_id: FixedSizeBinaryBuilder,
-    span_id: FixedSizeBinaryBuilder,
-    event_name: StringBuilder,
-    attributes: BinaryBuilder,
+    trace_id: IdColumn<16>,
+    span_id: IdColumn<8>,
+    event_name: ListColumn<u8>,
+    attributes: ListColumn<u8>,
     depth_max: u32,
+    allowance: Allowance,
 }
 
-/// One log record, as its fields are read.
+/// One log record, as its fields are read. Attributes are checked; body and name are not.
 #[derive(Debug, Default)]
 struct Line<'a> {
     at: u64,
     observed: u64,
     severity: u8,
-    body: Option<AttributeValue>,
+    body: &'a [u8],
     trace_id: &'a [u8],
     span_id: &'a [u8],
-    event_name: &'a str,
-    attributes: Vec<u8>,
+    event_name: &'a [u8],
+    attributes: Joined<'a>,
+}
+
+/// How much the columns of variable width hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LogsHeld {
+    logger: Held,
+    body: Held,
+    event_name: Held,
+    attributes: Held,
+}
+
+impl LogsHeld {
+    /// No more than can come from so many bytes.
+    pub(super) fn at_most(self, bytes: usize) -> Self {
+        let [logger, body, event_name, attributes] =
+            [self.logger, self.body, self.event_name, self.attributes].map(|held| held.at_most(bytes));
+        Self { logger, body, event_name, attributes }
+    }
 }
 
 impl LogColumns {
-    pub(crate) fn new(depth_max: u32) -> Self {
+    /// With room for as much as another batch held.
+    pub(super) fn new(held: LogsHeld, depth_max: u32, allowance: Allowance) -> Self {
+        let rows = held.attributes.rows();
         Self {
             dictionary: vec![],
-            resource: vec![],
-            at: vec![],
-            observed: vec![],
-            severity: vec![],
-            logger: StringBuilder::new(),
-            body: StringBuilder::new(),
-            is_text: vec![],
-            trace_id: FixedSizeBinaryBuilder::new(16),
-            span_id: FixedSizeBinaryBuilder::new(8),
-            event_name: StringBuilder::new(),
-            attributes: BinaryBuilder::new(),
+            resource: Vec::with_capacity(rows),
+            at: Vec::with_capacity(rows),
+            observed: Vec::with_capacity(rows),
+            severity: Vec::with_capacity(rows),
+            logger: ListColumn::like(held.logger),
+            body: ListColumn::like(held.body),
+            is_text: Vec::with_capacity(rows),
+            trace_id: IdColumn::new(rows),
+            span_id: IdColumn::new(rows),
+            event_name: ListColumn::like(held.event_name),
+            attributes: ListColumn::like(held.attributes),
             depth_max,
+            allowance,
         }
     }
 
     /// Walks a request.
-    pub(crate) fn walk(
+    pub(super) fn walk(
         &mut self,
         request: &[u8],
         tenant: &Arc<str>,
         caches: &mut Caches,
         drops: &mut Drops,
-    ) -> Result<(), WireFault> {
-        let mut fields = Fields::of(request);
-        while let Some((number, field, _)) = fields.next()? {
-            if number != 1 {
-                continue;
+    ) -> Result<(), Stop> {
+        walk::each_resource(request, |message| {
+            let (_, resource) = caches.resource(tenant, walk::speaker(message)?.bytes())?;
+            let n_before = self.at.len();
+            walk::each_said(message, |message| {
+                let (_, scope) = caches.scope(0, walk::speaker(message)?.bytes())?;
+                walk::each_said(message, |message| self.line(message, &scope.name, drops))
+            })?;
+            if self.at.len() > n_before {
+                self.dictionary.push(resource);
             }
-            let message = field.bytes()?;
-            let encoded = walk::resource_attributes(message)?;
-            let (_, resource) = caches.resource(tenant, &encoded)?;
-            self.dictionary.push(resource);
-            let mut scopes = Fields::of(message);
-            while let Some((number, field, _)) = scopes.next()? {
-                if number == 2 {
-                    self.scope_logs(field.bytes()?, drops)?;
-                }
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn scope_logs(&mut self, message: &[u8], drops: &mut Drops) -> Result<(), WireFault> {
-        let logger = walk::scope_name(message)?;
-        let mut fields = Fields::of(message);
-        while let Some((number, field, _)) = fields.next()? {
-            if number == 2 {
-                let message = field.bytes()?;
-                let line = self.read(message)?;
-                self.take(&line, logger, message, drops);
+    fn line(&mut self, message: &[u8], logger: &str, drops: &mut Drops) -> Result<(), Stop> {
+        self.allowance.take()?;
+        let line = read(message, self.depth_max)?;
+        let is_text = value::body(line.body, self.depth_max, &mut self.body.values)?;
+        let reason = match times(&line) {
+            Some((0, _)) => "log_without_time",
+            None => "log_time_invalid",
+            Some(times) => {
+                self.take(&line, times, logger);
+                self.is_text.push(is_text);
+                return Ok(());
             }
-        }
-        Ok(())
-    }
-
-    fn read<'a>(&self, message: &'a [u8]) -> Result<Line<'a>, WireFault> {
-        let mut line = Line::default();
-        let mut fields = Fields::of(message);
-        while let Some((number, field, raw)) = fields.next()? {
-            match number {
-                1 => line.at = field.fixed64()?,
-                2 => line.severity = u8::try_from(field.varint()?).unwrap_or(0),
-                5 => line.body = value::any_value(field.bytes()?, self.depth_max)?,
-                6 => {
-                    field.bytes()?;
-                    line.attributes.extend_from_slice(raw);
-                }
-                9 => line.trace_id = field.bytes()?,
-                10 => line.span_id = field.bytes()?,
-                11 => line.observed = field.fixed64()?,
-                12 => line.event_name = field.text()?,
-                _ => {}
-            }
-        }
-        walk::check_attributes(&line.attributes, self.depth_max)?;
-        Ok(line)
-    }
-
-    fn take(&mut self, line: &Line<'_>, logger: &str, message: &[u8], drops: &mut Drops) {
-        let at = if line.at == 0 { line.observed } else { line.at };
-        let (Ok(at), Ok(observed)) = (i64::try_from(at), i64::try_from(line.observed)) else {
-            return drops.note("log_time_invalid", message);
         };
-        if at == 0 {
-            return drops.note("log_without_time", message);
+        for text in [line.event_name, self.body.pending()] {
+            std::str::from_utf8(text).map_err(|_| WireFault::Utf8)?;
         }
-        self.resource.push(self.dictionary.len() as u32 - 1);
-        self.at.push(at);
-        self.observed.push(if observed == 0 { at } else { observed });
-        self.severity.push(if line.severity > 24 { 0 } else { line.severity });
-        self.logger.append_value(logger);
-        self.is_text.push(matches!(line.body, Some(AttributeValue::Text(_)) | None));
-        self.body.append_value(line.body.as_ref().map_or_else(String::new, ToString::to_string));
-        match walk::id::<16>(line.trace_id) {
-            Some(id) => self.trace_id.append_value(id).expect("sixteen bytes"),
-            None => self.trace_id.append_null(),
-        }
-        match walk::id::<8>(line.span_id) {
-            Some(id) => self.span_id.append_value(id).expect("eight bytes"),
-            None => self.span_id.append_null(),
-        }
-        self.event_name.append_value(line.event_name);
-        self.attributes.append_value(&line.attributes);
+        self.body.abandon();
+        drops.note(reason, message);
+        Ok(())
     }
 
-    pub(crate) fn n_items(&self) -> usize {
-        self.at.len()
+    #[inline(always)]
+    fn take(&mut self, line: &Line<'_>, (at, observed): (i64, i64), logger: &str) {
+        self.resource.push(self.dictionary.len() as u32);
+        self.at.push(at);
+        self.observed.push(observed);
+        self.severity.push(if line.severity > SEVERITY_MAX { 0 } else { line.severity });
+        self.logger.push(logger.as_bytes());
+        self.body.close();
+        self.trace_id.push(walk::id(line.trace_id));
+        self.span_id.push(walk::id(line.span_id));
+        self.event_name.push(line.event_name);
+        self.attributes.push(line.attributes.bytes());
+    }
+
+    /// How much it holds.
+    pub(super) fn held(&self) -> LogsHeld {
+        LogsHeld {
+            logger: self.logger.held(),
+            body: self.body.held(),
+            event_name: self.event_name.held(),
+            attributes: self.attributes.held(),
+        }
     }
 
     /// The batch.
-    pub(crate) fn finish(mut self) -> LogBatch {
+    ///
+    /// # Errors
+    /// [`WireFault::Utf8`] for a body or a name that is no text.
+    pub(super) fn finish(self) -> Result<LogBatch, WireFault> {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(UInt32Array::from(self.resource)),
             Arc::new(Int64Array::from(self.at)),
             Arc::new(Int64Array::from(self.observed)),
             Arc::new(UInt8Array::from(self.severity)),
-            Arc::new(self.logger.finish()),
-            Arc::new(self.body.finish()),
+            self.logger.into_texts()?,
+            self.body.into_texts()?,
             Arc::new(BooleanArray::from(self.is_text)),
-            Arc::new(self.trace_id.finish()),
-            Arc::new(self.span_id.finish()),
-            Arc::new(self.event_name.finish()),
-            Arc::new(self.attributes.finish()),
+            self.trace_id.finish(),
+            self.span_id.finish(),
+            self.event_name.into_texts()?,
+            self.attributes.into_bytes(),
         ];
         let logs = RecordBatch::try_new(log_schema(), columns)
             .expect("the columns are those of the schema, equally long");
-        LogBatch { resources: self.dictionary, logs }
+        Ok(LogBatch { resources: self.dictionary, logs })
+    }
+}
+
+/// Event time, in its place the time of observation, and time of observation, in its place the event time; `None` for
+/// times that the columns cannot hold.
+fn times(line: &Line<'_>) -> Option<(i64, i64)> {
+    let first_told = |a: u64, b: u64| if a == 0 { b } else { a };
+    let at = i64::try_from(first_told(line.at, line.observed)).ok()?;
+    let observed = i64::try_from(first_told(line.observed, line.at)).ok()?;
+    Some((at, observed))
+}
+
+#[inline(always)]
+fn read(message: &[u8], depth: u32) -> Result<Line<'_>, WireFault> {
+    let mut line = Line::default();
+    let mut reader = Reader::of(message);
+    loop {
+        let before = reader.rest();
+        let Some(tag) = reader.tag()? else { return Ok(line) };
+        match tag {
+            AT => line.at = reader.fixed64()?,
+            OBSERVED => line.observed = reader.fixed64()?,
+            SEVERITY => line.severity = reader.enumeration()?,
+            SEVERITY_TEXT => reader.text().map(|_| ())?,
+            BODY if !line.body.is_empty() => return Err(WireFault::Repeated),
+            BODY => line.body = reader.bytes()?,
+            ATTRIBUTES => {
+                line.attributes.add(reader.run(before, tag, |pair| value::check_pair(pair, depth))?);
+            }
+            TRACE_ID => line.trace_id = reader.bytes()?,
+            SPAN_ID => line.span_id = reader.bytes()?,
+            EVENT_NAME if !line.event_name.is_empty() => return Err(WireFault::Repeated),
+            EVENT_NAME => line.event_name = reader.bytes()?,
+            DROPPED => reader.varint().map(|_| ())?,
+            FLAGS => reader.fixed32().map(|_| ())?,
+            other => reader.skip(other, RECORD)?,
+        }
     }
 }

@@ -2,285 +2,308 @@
 
 use std::sync::Arc;
 
-use super::cache::{ByteKey, Caches, MetricHead, key_of};
+use super::cache::{ByteKey, Caches, MetricHead, hash_of, key_within};
+use super::columns::{Held, ROW_BYTES_MIN};
 use super::drops::Drops;
 use super::error::WireFault;
-use super::metric_columns::{HistogramColumns, NumberColumns, SummaryColumns, counts, floats};
-use super::wire::{Fields, Value};
-use crate::batch::{EXPLICIT_SCALE, MetricBatch, MetricKind, Resource, Series, Temporality};
+use super::identity::kind_number;
+use super::metric_columns::{HistogramColumns, NumberColumns, SummaryColumns};
+use super::metric_kind::{EXPONENTIAL, GAUGE, HISTOGRAM, POINT, SUM, SUMMARY, Traits, kind_of};
+use super::points::{self, BucketPoint, buckets_fault, number_fault, time_fault};
+use super::value;
+use super::walk::{self, Allowance, Joined, Stop};
+use super::wire::{Known, Reader, bytes};
+use crate::batch::{EXPLICIT_SCALE, MetricBatch, MetricKind, Resource, Scope, Series};
 
-/// One point of any kind, as its fields are read.
-#[derive(Debug, Default)]
-pub(super) struct Point {
-    pub(super) start: u64,
-    pub(super) at: u64,
-    pub(super) flags: u32,
-    pub(super) value: Option<f64>,
-    pub(super) count: u64,
-    pub(super) sum: f64,
-    pub(super) min: f64,
-    pub(super) max: f64,
-    pub(super) scale: i32,
-    pub(super) zero: u64,
-    pub(super) positive_offset: i32,
-    pub(super) negative_offset: i32,
-    pub(super) n_negative: usize,
-    pub(super) bounds: Vec<f64>,
-    pub(super) values: Vec<f64>,
-    pub(super) counts: Vec<u64>,
-    pub(super) positive: Vec<u64>,
-    pub(super) negative: Vec<u64>,
-    pub(super) attributes: Vec<u8>,
-}
+/// Fields of `Metric`.
+const NAME: u32 = bytes(1);
+const DESCRIPTION: u32 = bytes(2);
+const UNIT: u32 = bytes(3);
+const METADATA: u32 = bytes(12);
+const METRIC: Known =
+    Known::of(&[NAME, DESCRIPTION, UNIT, GAUGE, SUM, HISTOGRAM, EXPONENTIAL, SUMMARY, METADATA]);
 
-impl Point {
-    fn clear(&mut self) {
-        let Self { mut bounds, mut values, mut counts, mut positive, mut negative, mut attributes, .. } =
-            std::mem::take(self);
-        bounds.clear();
-        values.clear();
-        counts.clear();
-        positive.clear();
-        negative.clear();
-        attributes.clear();
-        let nan = f64::NAN;
-        *self = Self {
-            sum: nan,
-            min: nan,
-            max: nan,
-            bounds,
-            values,
-            counts,
-            positive,
-            negative,
-            attributes,
-            ..Self::default()
-        };
-    }
-}
-
-fn packed_fixed64(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), WireFault> {
-    match value {
-        Value::Bytes(bytes) if bytes.len() % 8 == 0 => {
-            bytes
-                .chunks_exact(8)
-                .for_each(|chunk| push(u64::from_le_bytes(chunk.try_into().expect("chunks of eight"))));
-            Ok(())
-        }
-        Value::Bytes(_) => Err(WireFault::Truncated),
-        Value::Fixed64(number) => {
-            push(number);
-            Ok(())
-        }
-        _ => Err(WireFault::WireType),
-    }
-}
+/// Rows whose series are looked up together: enough that their loads overlap, few enough to stay in the nearest cache.
+const TOGETHER: usize = 16;
 
 /// Builds the columns of one request.
+///
+/// The walk only notes by which encoded attributes a row is known; the series of all rows are looked up together at the
+/// end, because lookups that do not wait for each other overlap, and because a metric's kind, which is part of the
+/// identity, stands behind its points.
+///
+/// # Invariants
+/// `pending` has one entry per row, in the order of the rows of each table.
 #[derive(Debug)]
-pub(crate) struct MetricColumns {
+pub(super) struct MetricColumns<'a> {
     dictionary: Vec<Arc<Series>>,
+    heads: Vec<MetricHead<'a>>,
+    pending: Vec<Pending<'a>>,
     numbers: NumberColumns,
     histograms: HistogramColumns,
     summaries: SummaryColumns,
-    point: Point,
-    n_items: usize,
+    allowance: Allowance,
 }
 
-/// Where the walk stands.
-struct Place<'a> {
-    caches: &'a mut Caches,
-    drops: &'a mut Drops,
-    resource: Arc<Resource>,
-    resource_key: ByteKey,
-    scope: Arc<str>,
-    scope_key: ByteKey,
+/// A row whose series is not looked up yet.
+#[derive(Debug)]
+struct Pending<'a> {
+    head: u32,
+    table: Table,
+    /// Hash of the encoded attributes, and they themselves.
+    hash: u128,
+    attributes: Joined<'a>,
 }
 
-impl MetricColumns {
-    pub(crate) fn new() -> Self {
-        let histograms = HistogramColumns {
-            series: vec![],
-            start: vec![],
-            at: vec![],
-            flags: vec![],
-            count: vec![],
-            sum: vec![],
-            min: vec![],
-            max: vec![],
-            bounds: floats(),
-            counts: counts(),
-            scale: vec![],
-            zero: vec![],
-            positive_offset: vec![],
-            negative: vec![],
-        };
-        let summaries = SummaryColumns {
-            series: vec![],
-            start: vec![],
-            at: vec![],
-            flags: vec![],
-            count: vec![],
-            sum: vec![],
-            quantiles: floats(),
-            values: floats(),
-        };
+/// Which table a point belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Numbers,
+    Histograms,
+    Summaries,
+}
+
+/// How much a batch held: room for the next one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MetricsHeld {
+    series: usize,
+    rows: usize,
+    numbers: usize,
+    histograms: [Held; 2],
+    summaries: Held,
+}
+
+impl MetricsHeld {
+    /// No more than can come from so many bytes.
+    pub(super) fn at_most(self, bytes: usize) -> Self {
+        let [series, rows, numbers] =
+            [self.series, self.rows, self.numbers].map(|n| n.min(bytes / ROW_BYTES_MIN));
+        let histograms = self.histograms.map(|held| held.at_most(bytes));
+        Self { series, rows, numbers, histograms, summaries: self.summaries.at_most(bytes) }
+    }
+}
+
+/// Where the walk stands, and what it works with.
+struct Place<'c> {
+    caches: &'c mut Caches,
+    drops: &'c mut Drops,
+    resource: (ByteKey, Arc<Resource>),
+    scope: (ByteKey, Arc<Scope>),
+}
+
+/// A metric as its fields are read.
+#[derive(Default)]
+struct MetricFields<'a> {
+    name: &'a str,
+    unit: &'a str,
+    /// Its tag and its bytes.
+    content: Option<(u32, &'a [u8])>,
+}
+
+impl<'a> MetricColumns<'a> {
+    /// With room for as much as another batch held.
+    pub(super) fn new(held: MetricsHeld, allowance: Allowance) -> Self {
         Self {
-            dictionary: vec![],
-            numbers: NumberColumns::default(),
-            histograms,
-            summaries,
-            point: Point::default(),
-            n_items: 0,
+            dictionary: Vec::with_capacity(held.series),
+            heads: Vec::new(),
+            pending: Vec::with_capacity(held.rows),
+            numbers: NumberColumns::new(held.numbers),
+            histograms: HistogramColumns::like(held.histograms),
+            summaries: SummaryColumns::like(held.summaries),
+            allowance,
         }
     }
 
     /// Walks a request.
-    pub(crate) fn walk(
+    pub(super) fn walk(
         &mut self,
-        request: &[u8],
+        request: &'a [u8],
         tenant: &Arc<str>,
         caches: &mut Caches,
         drops: &mut Drops,
-    ) -> Result<(), WireFault> {
-        let mut fields = Fields::of(request);
-        while let Some((number, field, _)) = fields.next()? {
-            if number == 1 {
-                self.resource_metrics(field.bytes()?, tenant, caches, drops)?;
-            }
-        }
+    ) -> Result<(), Stop> {
+        walk::each_resource(request, |message| {
+            let resource = caches.resource(tenant, walk::speaker(message)?.bytes())?;
+            walk::each_said(message, |message| {
+                let scope = caches.scope(resource.0, walk::speaker(message)?.bytes())?;
+                let resource = (resource.0, Arc::clone(&resource.1));
+                let mut place = Place { caches, drops, resource, scope };
+                walk::each_said(message, |message| self.metric(message, &mut place))
+            })
+        })?;
+        self.look_up(caches)?;
         Ok(())
     }
 
-    fn resource_metrics(
-        &mut self,
-        message: &[u8],
-        tenant: &Arc<str>,
-        caches: &mut Caches,
-        drops: &mut Drops,
-    ) -> Result<(), WireFault> {
-        let encoded = super::walk::resource_attributes(message)?;
-        let (resource_key, resource) = caches.resource(tenant, &encoded)?;
-        let mut place = Place { caches, drops, resource, resource_key, scope: "".into(), scope_key: 0 };
-        let mut fields = Fields::of(message);
-        while let Some((number, field, _)) = fields.next()? {
-            if number == 2 {
-                self.scope_metrics(field.bytes()?, &mut place)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn scope_metrics(&mut self, message: &[u8], place: &mut Place<'_>) -> Result<(), WireFault> {
-        let scope = super::walk::scope_name(message)?;
-        place.scope = scope.into();
-        place.scope_key = key_of(place.resource_key, &[scope.as_bytes()]);
-        let mut fields = Fields::of(message);
-        while let Some((number, field, _)) = fields.next()? {
-            if number == 2 {
-                self.metric(field.bytes()?, place)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn metric(&mut self, message: &[u8], place: &mut Place<'_>) -> Result<(), WireFault> {
-        let (mut name, mut unit) = ("", "");
-        let mut content: Option<(u32, &[u8])> = None;
-        let mut fields = Fields::of(message);
-        while let Some((number, field, _)) = fields.next()? {
-            match number {
-                1 => name = field.text()?,
-                3 => unit = field.text()?,
-                5 | 7 | 9 | 10 | 11 if content.is_some() => return Err(WireFault::Repeated),
-                5 | 7 | 9 | 10 | 11 => content = Some((number, field.bytes()?)),
-                _ => {}
-            }
-        }
-        let Some((number, content)) = content else {
+    fn metric(&mut self, message: &'a [u8], place: &mut Place<'_>) -> Result<(), Stop> {
+        let depth = place.caches.depth_max();
+        let fields = metric_fields(message, depth)?;
+        let Some((tag, content)) = fields.content else {
             place.drops.note("metric_without_points", message);
             return Ok(());
         };
-        let Some(kind) = kind_of(number, content)? else {
-            return self.refuse_points("temporality_unspecified", number, content, place);
-        };
-        if name.is_empty() {
-            return self.refuse_points("metric_without_name", number, content, place);
+        if fields.name.is_empty() {
+            let reason = kind_of(tag, content)?.map_or("temporality_unspecified", |_| "metric_without_name");
+            return self.refuse_all(reason, (tag, content), place);
         }
-        let head = MetricHead { scope: Arc::clone(&place.scope), name: name.into(), unit: unit.into(), kind };
-        let tag = [number as u8, kind_byte(kind)];
-        let key = key_of(place.scope_key, &[name.as_bytes(), unit.as_bytes(), &tag]);
-        let mut points = Fields::of(content);
-        while let Some((field_number, field, _)) = points.next()? {
-            if field_number == 1 {
-                self.data_point(number, field.bytes()?, (&head, key), place)?;
+        let n_before = self.pending.len();
+        let mut traits = Traits::default();
+        let mut reader = Reader::of(content);
+        while let Some(field) = reader.tag()? {
+            if field != POINT {
+                traits.read(field, tag, &mut reader)?;
+                continue;
             }
+            self.allowance.take()?;
+            let message = reader.bytes()?;
+            let Some(fault) = self.point((tag, message), depth)? else { continue };
+            // seldom: that the metric as a whole cannot be used comes before what is wrong with one of its points
+            if kind_of(tag, content)?.is_none() {
+                break;
+            }
+            place.drops.note(fault, message);
+        }
+        let Some(kind) = traits.kind(tag) else {
+            self.take_back(n_before);
+            return self.refuse_all("temporality_unspecified", (tag, content), place);
+        };
+        if self.pending.len() > n_before {
+            self.heads.push(head_of(&fields, kind, place));
         }
         Ok(())
+    }
+
+    /// Reads a point, and adds its row unless there is something wrong with it.
+    #[inline(always)]
+    fn point(
+        &mut self,
+        (tag, message): (u32, &'a [u8]),
+        depth: u32,
+    ) -> Result<Option<&'static str>, WireFault> {
+        let (head, table, fault) = match tag {
+            GAUGE | SUM => {
+                let point = points::number(message, depth)?;
+                let fault = number_fault(&point);
+                if fault.is_none() {
+                    self.numbers.push(&point);
+                }
+                (point.head, Table::Numbers, fault)
+            }
+            HISTOGRAM | EXPONENTIAL => {
+                let (point, fault) = self.buckets(tag, message, depth)?;
+                match fault {
+                    None => self.histograms.push(&point),
+                    Some(_) => self.histograms.abandon(),
+                }
+                (point.head, Table::Histograms, fault)
+            }
+            _ => {
+                let point = points::summary(message, &mut self.summaries)?;
+                let fault = time_fault(&point.head);
+                match fault {
+                    None => self.summaries.push(&point),
+                    Some(_) => self.summaries.abandon(),
+                }
+                (point.head, Table::Summaries, fault)
+            }
+        };
+        let attributes = head.attributes;
+        if fault.is_some() {
+            value::check_run(attributes.bytes(), depth)?;
+            return Ok(fault);
+        }
+        let hash = hash_of(attributes.bytes());
+        self.pending.push(Pending { head: self.heads.len() as u32, table, hash, attributes });
+        Ok(None)
+    }
+
+    fn buckets(
+        &mut self,
+        tag: u32,
+        message: &'a [u8],
+        depth: u32,
+    ) -> Result<(BucketPoint<'a>, Option<&'static str>), WireFault> {
+        if tag == EXPONENTIAL {
+            let point = points::exponential(message, depth, &mut self.histograms)?;
+            // no real scale, and the mark of explicit buckets in the column
+            let scale_fault = (point.scale == EXPLICIT_SCALE).then_some("scale_out_of_range");
+            let fault = time_fault(&point.head).or(scale_fault);
+            return Ok((point, fault));
+        }
+        let point = points::histogram(message, depth, &mut self.histograms)?;
+        let (bounds, counts) = (self.histograms.bounds.pending(), self.histograms.counts.pending());
+        let fault = time_fault(&point.head).or_else(|| buckets_fault(bounds, counts));
+        Ok((point, fault))
+    }
+
+    /// Takes rows back, down to so many.
+    fn take_back(&mut self, n_rows: usize) {
+        for row in self.pending.drain(n_rows..) {
+            match row.table {
+                Table::Numbers => self.numbers.pop(),
+                Table::Histograms => self.histograms.pop(),
+                Table::Summaries => self.summaries.pop(),
+            }
+        }
     }
 
     /// Sets every point of a metric aside; each must still be well-formed.
-    fn refuse_points(
+    fn refuse_all(
         &mut self,
         reason: &'static str,
-        number: u32,
-        content: &[u8],
+        (tag, content): (u32, &'a [u8]),
         place: &mut Place<'_>,
-    ) -> Result<(), WireFault> {
-        let mut points = Fields::of(content);
-        while let Some((field_number, field, _)) = points.next()? {
-            if field_number == 1 {
-                let message = field.bytes()?;
-                self.read(number, message)?;
-                place.caches.check(&self.point.attributes)?;
+    ) -> Result<(), Stop> {
+        let (depth, n_rows) = (place.caches.depth_max(), self.pending.len());
+        let mut reader = Reader::of(content);
+        while let Some(field) = reader.tag()? {
+            if field == POINT {
+                let message = reader.bytes()?;
+                self.point((tag, message), depth)?;
+                for row in &self.pending[n_rows..] {
+                    value::check_run(row.attributes.bytes(), depth)?;
+                }
+                self.take_back(n_rows);
                 place.drops.note(reason, message);
+            } else {
+                reader.skip(field, Known::of(&[]))?;
             }
         }
         Ok(())
     }
 
-    fn read(&mut self, kind: u32, message: &[u8]) -> Result<(), WireFault> {
-        self.point.clear();
-        match kind {
-            5 | 7 => number_point(&mut self.point, message),
-            9 => histogram_point(&mut self.point, message),
-            10 => exponential_point(&mut self.point, message),
-            _ => summary_point(&mut self.point, message),
-        }
-    }
-
-    fn data_point(
-        &mut self,
-        kind: u32,
-        message: &[u8],
-        (head, key): (&MetricHead, ByteKey),
-        place: &mut Place<'_>,
-    ) -> Result<(), WireFault> {
-        self.read(kind, message)?;
-        if let Some(reason) = fault_of(kind, &self.point) {
-            place.caches.check(&self.point.attributes)?;
-            place.drops.note(reason, message);
-            return Ok(());
-        }
-        let series = place.caches.series(key, &place.resource, head, &self.point.attributes)?;
-        let idx = self.dictionary.len() as u32;
-        self.dictionary.push(series);
-        self.n_items += 1;
-        match kind {
-            5 | 7 => self.numbers.push(idx, &self.point),
-            9 | 10 => self.histograms.push(idx, &self.point, kind == 9),
-            // a summary's quantiles are read into `bounds`, their values into `values`
-            _ => self.summaries.push(idx, &self.point),
+    /// Looks up the series of all rows.
+    fn look_up(&mut self, caches: &mut Caches) -> Result<(), WireFault> {
+        let Self { dictionary, heads, pending, numbers, histograms, summaries, .. } = self;
+        for rows in pending.chunks(TOGETHER) {
+            let keys = rows.iter().map(|row| (heads[row.head as usize].key, row.hash));
+            dictionary.reserve(caches.known(keys));
+            for row in rows {
+                let head = &heads[row.head as usize];
+                let idx = caches.series(dictionary, head, (row.hash, row.attributes.bytes()))?;
+                match row.table {
+                    Table::Numbers => numbers.name(idx),
+                    Table::Histograms => histograms.name(idx),
+                    Table::Summaries => summaries.name(idx),
+                }
+            }
         }
         Ok(())
     }
 
-    pub(crate) fn n_items(&self) -> usize {
-        self.n_items
+    /// How much it holds.
+    pub(super) fn held(&self) -> MetricsHeld {
+        MetricsHeld {
+            series: self.dictionary.len(),
+            rows: self.pending.len(),
+            numbers: self.numbers.len(),
+            histograms: self.histograms.held(),
+            summaries: self.summaries.held(),
+        }
     }
 
     /// The batch.
-    pub(crate) fn finish(self) -> MetricBatch {
+    pub(super) fn finish(self) -> MetricBatch {
         MetricBatch {
             series: self.dictionary,
             numbers: self.numbers.finish(),
@@ -290,178 +313,34 @@ impl MetricColumns {
     }
 }
 
-fn fault_of(kind: u32, point: &Point) -> Option<&'static str> {
-    let in_range = |time: u64| i64::try_from(time).is_ok();
-    if point.at == 0 || !in_range(point.at) || !in_range(point.start) {
-        return Some("point_without_time");
-    }
-    match kind {
-        5 | 7 if point.value.is_none() && point.flags & 1 == 0 => Some("point_without_value"),
-        9 if !point.counts.is_empty() && point.counts.len() != point.bounds.len() + 1 => {
-            Some("buckets_do_not_fit_bounds")
-        }
-        9 if !point.bounds.is_sorted_by(|a, b| a < b) || point.bounds.iter().any(|bound| bound.is_nan()) => {
-            Some("bounds_do_not_rise")
-        }
-        // no real scale, and the mark of explicit buckets in the column
-        10 if point.scale == EXPLICIT_SCALE => Some("scale_out_of_range"),
-        _ => None,
+fn head_of<'a>(fields: &MetricFields<'a>, kind: MetricKind, place: &Place<'_>) -> MetricHead<'a> {
+    let what = [kind_number(kind)];
+    let parts = [fields.name.as_bytes(), fields.unit.as_bytes(), &what];
+    MetricHead {
+        key: parts.into_iter().fold(place.scope.0, key_within),
+        resource: Arc::clone(&place.resource.1),
+        scope: Arc::clone(&place.scope.1),
+        name: fields.name,
+        unit: fields.unit,
+        kind,
     }
 }
 
-fn kind_byte(kind: MetricKind) -> u8 {
-    match kind {
-        MetricKind::Sum { temporality: Temporality::Cumulative, monotonic } => 2 + u8::from(monotonic),
-        MetricKind::Sum { monotonic, .. } => u8::from(monotonic),
-        MetricKind::Histogram(Temporality::Cumulative)
-        | MetricKind::ExponentialHistogram(Temporality::Cumulative) => 1,
-        _ => 0,
-    }
-}
-
-/// The kind of a metric; `None` if its temporality is not told.
-fn kind_of(number: u32, content: &[u8]) -> Result<Option<MetricKind>, WireFault> {
-    let (mut temporality, mut monotonic) = (0, false);
-    let mut fields = Fields::of(content);
-    while let Some((field_number, field, _)) = fields.next()? {
-        match (number, field_number) {
-            (7 | 9 | 10, 2) => temporality = field.varint()?,
-            (7, 3) => monotonic = field.varint()? != 0,
-            _ => {}
-        }
-    }
-    let temporality = match temporality {
-        1 => Some(Temporality::Delta),
-        2 => Some(Temporality::Cumulative),
-        _ => None,
-    };
-    Ok(match number {
-        5 => Some(MetricKind::Gauge),
-        7 => temporality.map(|temporality| MetricKind::Sum { temporality, monotonic }),
-        9 => temporality.map(MetricKind::Histogram),
-        10 => temporality.map(MetricKind::ExponentialHistogram),
-        _ => Some(MetricKind::Summary),
-    })
-}
-
-fn number_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
-    let mut fields = Fields::of(message);
-    while let Some((number, field, raw)) = fields.next()? {
-        match number {
-            2 => point.start = field.fixed64()?,
-            3 => point.at = field.fixed64()?,
-            4 => point.value = Some(field.double()?),
-            6 => point.value = Some(field.fixed64()? as i64 as f64),
-            7 => point.attributes.extend_from_slice(check_pair(field, raw)?),
-            8 => point.flags = field.varint()? as u32,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_pair<'a>(field: Value<'a>, raw: &'a [u8]) -> Result<&'a [u8], WireFault> {
-    field.bytes().map(|_| raw)
-}
-
-fn histogram_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
-    point.scale = EXPLICIT_SCALE;
-    let mut fields = Fields::of(message);
-    while let Some((number, field, raw)) = fields.next()? {
-        match number {
-            2 => point.start = field.fixed64()?,
-            3 => point.at = field.fixed64()?,
-            4 => point.count = field.fixed64()?,
-            5 => point.sum = field.double()?,
-            6 => packed_fixed64(field, |count| point.counts.push(count))?,
-            7 => packed_fixed64(field, |bits| point.bounds.push(f64::from_bits(bits)))?,
-            9 => point.attributes.extend_from_slice(check_pair(field, raw)?),
-            10 => point.flags = field.varint()? as u32,
-            11 => point.min = field.double()?,
-            12 => point.max = field.double()?,
-            _ => {}
-        }
-    }
-    // only count and sum were reported: no bounds without counts, and one bucket tells no more than the count
-    if point.counts.is_empty() || (point.counts.len() == 1 && point.bounds.is_empty()) {
-        point.counts.clear();
-        point.bounds.clear();
-    }
-    Ok(())
-}
-
-fn exponential_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
-    let mut fields = Fields::of(message);
-    while let Some((number, field, raw)) = fields.next()? {
-        match number {
-            1 => point.attributes.extend_from_slice(check_pair(field, raw)?),
-            2 => point.start = field.fixed64()?,
-            3 => point.at = field.fixed64()?,
-            4 => point.count = field.fixed64()?,
-            5 => point.sum = field.double()?,
-            6 => point.scale = field.sint32()?,
-            7 => point.zero = field.fixed64()?,
-            8 => point.positive_offset = buckets(field.bytes()?, &mut point.positive)?,
-            9 => point.negative_offset = buckets(field.bytes()?, &mut point.negative)?,
-            10 => point.flags = field.varint()? as u32,
-            12 => point.min = field.double()?,
-            13 => point.max = field.double()?,
-            _ => {}
-        }
-    }
-    point.n_negative = point.negative.len();
-    point.counts.extend_from_slice(&point.negative);
-    point.counts.extend_from_slice(&point.positive);
-    Ok(())
-}
-
-fn buckets(message: &[u8], counts: &mut Vec<u64>) -> Result<i32, WireFault> {
-    let mut offset = 0;
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        match (number, field) {
-            (1, _) => offset = field.sint32()?,
-            (2, Value::Varint(count)) => counts.push(count),
-            (2, Value::Bytes(packed)) => {
-                let mut rest = Fields::of(packed);
-                while let Some(count) = rest.packed_varint()? {
-                    counts.push(count);
-                }
+fn metric_fields(message: &[u8], depth: u32) -> Result<MetricFields<'_>, WireFault> {
+    let mut fields = MetricFields::default();
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            NAME => fields.name = reader.text()?,
+            UNIT => fields.unit = reader.text()?,
+            GAUGE | SUM | HISTOGRAM | EXPONENTIAL | SUMMARY if fields.content.is_some() => {
+                return Err(WireFault::Repeated);
             }
-            (2, _) => return Err(WireFault::WireType),
-            _ => {}
+            GAUGE | SUM | HISTOGRAM | EXPONENTIAL | SUMMARY => fields.content = Some((tag, reader.bytes()?)),
+            DESCRIPTION => reader.text().map(|_| ())?,
+            METADATA => value::check_pair(reader.bytes()?, depth)?,
+            other => reader.skip(other, METRIC)?,
         }
     }
-    Ok(offset)
-}
-
-fn summary_point(point: &mut Point, message: &[u8]) -> Result<(), WireFault> {
-    // a summary always has a sum: the field is a plain one, left out where it is zero
-    point.sum = 0.0;
-    let mut fields = Fields::of(message);
-    while let Some((number, field, raw)) = fields.next()? {
-        match number {
-            2 => point.start = field.fixed64()?,
-            3 => point.at = field.fixed64()?,
-            4 => point.count = field.fixed64()?,
-            5 => point.sum = field.double()?,
-            6 => {
-                let (mut quantile, mut value) = (0.0, 0.0);
-                let mut pair = Fields::of(field.bytes()?);
-                while let Some((number, field, _)) = pair.next()? {
-                    match number {
-                        1 => quantile = field.double()?,
-                        2 => value = field.double()?,
-                        _ => {}
-                    }
-                }
-                point.bounds.push(quantile);
-                point.values.push(value);
-            }
-            7 => point.attributes.extend_from_slice(check_pair(field, raw)?),
-            8 => point.flags = field.varint()? as u32,
-            _ => {}
-        }
-    }
-    Ok(())
+    Ok(fields)
 }

@@ -6,15 +6,21 @@
 //! What this module does not do: remove duplicates, or give a metric a meaning.
 
 mod cache;
+mod columns;
 mod decoder;
 mod drops;
 mod error;
+mod identity;
 mod json;
 mod limits;
 mod logs;
 mod metric_columns;
+mod metric_kind;
 mod metrics;
+mod points;
+mod raw;
 mod spans;
+mod texts;
 mod unpack;
 mod value;
 mod walk;

@@ -2,224 +2,325 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, Float64Array, Int64Array, RecordBatch, StringBuilder,
-    UInt8Array, UInt32Array,
-};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, UInt8Array, UInt32Array};
 
 use super::cache::Caches;
+use super::columns::{Held, IdColumn, ListColumn};
 use super::drops::Drops;
 use super::error::WireFault;
-use super::walk;
-use super::wire::Fields;
+use super::value;
+use super::walk::{self, Allowance, Joined, Stop};
+use super::wire::{Known, Reader, bytes, fixed32, fixed64, varint};
 use crate::batch::{Resource, SpanBatch, span_schema};
 
-/// One span, as its fields are read.
+/// Fields of `Span`.
+const TRACE_ID: u32 = bytes(1);
+const SPAN_ID: u32 = bytes(2);
+const TRACE_STATE: u32 = bytes(3);
+const PARENT_ID: u32 = bytes(4);
+const NAME: u32 = bytes(5);
+const KIND: u32 = varint(6);
+const START: u32 = fixed64(7);
+const END: u32 = fixed64(8);
+const ATTRIBUTES: u32 = bytes(9);
+const DROPPED_ATTRIBUTES: u32 = varint(10);
+const EVENTS: u32 = bytes(11);
+const DROPPED_EVENTS: u32 = varint(12);
+const LINKS: u32 = bytes(13);
+const DROPPED_LINKS: u32 = varint(14);
+const STATUS: u32 = bytes(15);
+const FLAGS: u32 = fixed32(16);
+const SPAN: Known = Known::of(&[
+    TRACE_ID,
+    SPAN_ID,
+    TRACE_STATE,
+    PARENT_ID,
+    NAME,
+    KIND,
+    START,
+    END,
+    ATTRIBUTES,
+    DROPPED_ATTRIBUTES,
+    EVENTS,
+    DROPPED_EVENTS,
+    LINKS,
+    DROPPED_LINKS,
+    STATUS,
+    FLAGS,
+]);
+
+/// One span, as its fields are read. Attributes and events are checked; its name is not.
 #[derive(Debug, Default)]
 struct Span<'a> {
     trace_id: &'a [u8],
     span_id: &'a [u8],
     parent_id: &'a [u8],
     trace_state: &'a str,
-    name: &'a str,
+    name: &'a [u8],
     kind: u8,
     start: u64,
     end: u64,
     status: u8,
-    attributes: Vec<u8>,
-    links: Vec<u8>,
-    events: Vec<u8>,
+    attributes: Joined<'a>,
+    events: Joined<'a>,
 }
 
 /// Builds the columns of one request.
 #[derive(Debug)]
-pub(crate) struct SpanColumns {
+pub(super) struct SpanColumns {
     dictionary: Vec<Arc<Resource>>,
     resource: Vec<u32>,
-    trace_id: FixedSizeBinaryBuilder,
-    span_id: FixedSizeBinaryBuilder,
-    parent: FixedSizeBinaryBuilder,
-    name: StringBuilder,
+    trace_id: IdColumn<16>,
+    span_id: IdColumn<8>,
+    parent: IdColumn<8>,
+    name: ListColumn<u8>,
     kind: Vec<u8>,
     start: Vec<i64>,
     end: Vec<i64>,
     status: Vec<u8>,
     weight: Vec<f64>,
-    attributes: BinaryBuilder,
-    links: BinaryBuilder,
-    events: BinaryBuilder,
+    attributes: ListColumn<u8>,
+    links: ListColumn<u8>,
+    events: ListColumn<u8>,
     depth_max: u32,
+    allowance: Allowance,
+}
+
+/// How much the columns of variable width hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SpansHeld {
+    name: Held,
+    attributes: Held,
+    links: Held,
+    events: Held,
+}
+
+impl SpansHeld {
+    /// No more than can come from so many bytes.
+    pub(super) fn at_most(self, bytes: usize) -> Self {
+        let [name, attributes, links, events] =
+            [self.name, self.attributes, self.links, self.events].map(|held| held.at_most(bytes));
+        Self { name, attributes, links, events }
+    }
 }
 
 impl SpanColumns {
-    pub(crate) fn new(depth_max: u32) -> Self {
+    /// With room for as much as another batch held.
+    pub(super) fn new(held: SpansHeld, depth_max: u32, allowance: Allowance) -> Self {
+        let rows = held.attributes.rows();
         Self {
             dictionary: vec![],
-            resource: vec![],
-            trace_id: FixedSizeBinaryBuilder::new(16),
-            span_id: FixedSizeBinaryBuilder::new(8),
-            parent: FixedSizeBinaryBuilder::new(8),
-            name: StringBuilder::new(),
-            kind: vec![],
-            start: vec![],
-            end: vec![],
-            status: vec![],
-            weight: vec![],
-            attributes: BinaryBuilder::new(),
-            links: BinaryBuilder::new(),
-            events: BinaryBuilder::new(),
+            resource: Vec::with_capacity(rows),
+            trace_id: IdColumn::new(rows),
+            span_id: IdColumn::new(rows),
+            parent: IdColumn::new(rows),
+            name: ListColumn::like(held.name),
+            kind: Vec::with_capacity(rows),
+            start: Vec::with_capacity(rows),
+            end: Vec::with_capacity(rows),
+            status: Vec::with_capacity(rows),
+            weight: Vec::with_capacity(rows),
+            attributes: ListColumn::like(held.attributes),
+            links: ListColumn::like(held.links),
+            events: ListColumn::like(held.events),
             depth_max,
+            allowance,
         }
     }
 
     /// Walks a request.
-    pub(crate) fn walk(
+    pub(super) fn walk(
         &mut self,
         request: &[u8],
         tenant: &Arc<str>,
         caches: &mut Caches,
         drops: &mut Drops,
-    ) -> Result<(), WireFault> {
-        let mut fields = Fields::of(request);
-        while let Some((number, field, _)) = fields.next()? {
-            if number != 1 {
-                continue;
+    ) -> Result<(), Stop> {
+        walk::each_resource(request, |message| {
+            let (_, resource) = caches.resource(tenant, walk::speaker(message)?.bytes())?;
+            let n_before = self.kind.len();
+            walk::each_said(message, |message| {
+                caches.scope(0, walk::speaker(message)?.bytes())?;
+                walk::each_said(message, |message| self.span(message, drops))
+            })?;
+            if self.kind.len() > n_before {
+                self.dictionary.push(resource);
             }
-            let message = field.bytes()?;
-            let encoded = walk::resource_attributes(message)?;
-            let (_, resource) = caches.resource(tenant, &encoded)?;
-            self.dictionary.push(resource);
-            let mut scopes = Fields::of(message);
-            while let Some((number, field, _)) = scopes.next()? {
-                if number == 2 {
-                    self.scope_spans(field.bytes()?, drops)?;
-                }
+            Ok(())
+        })
+    }
+
+    fn span(&mut self, message: &[u8], drops: &mut Drops) -> Result<(), Stop> {
+        self.allowance.take()?;
+        let span = read(message, self.depth_max, &mut self.links.values)?;
+        let reason = match ids(&span) {
+            None => "span_id_invalid",
+            Some(_) if !is_timed(&span) => "span_time_invalid",
+            Some(ids) => {
+                self.take(&span, ids);
+                return Ok(());
             }
-        }
+        };
+        std::str::from_utf8(span.name).map_err(|_| WireFault::Utf8)?;
+        self.links.abandon();
+        drops.note(reason, message);
         Ok(())
     }
 
-    fn scope_spans(&mut self, message: &[u8], drops: &mut Drops) -> Result<(), WireFault> {
-        let mut fields = Fields::of(message);
-        while let Some((number, field, _)) = fields.next()? {
-            if number == 2 {
-                let message = field.bytes()?;
-                let span = read(message)?;
-                walk::check_attributes(&span.attributes, self.depth_max)?;
-                self.take(&span, message, drops);
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, span: &Span<'_>, message: &[u8], drops: &mut Drops) {
-        let (Some(trace_id), Some(span_id)) = (walk::id::<16>(span.trace_id), walk::id::<8>(span.span_id))
-        else {
-            return drops.note("span_id_invalid", message);
-        };
-        let (Ok(start), Ok(end)) = (i64::try_from(span.start), i64::try_from(span.end)) else {
-            return drops.note("span_time_invalid", message);
-        };
-        if end == 0 || end < start {
-            return drops.note("span_time_invalid", message);
-        }
-        self.resource.push(self.dictionary.len() as u32 - 1);
-        self.trace_id.append_value(trace_id).expect("sixteen bytes");
-        self.span_id.append_value(span_id).expect("eight bytes");
-        match walk::id::<8>(span.parent_id) {
-            Some(parent) => self.parent.append_value(parent).expect("eight bytes"),
-            None => self.parent.append_null(),
-        }
-        self.name.append_value(span.name);
+    #[inline(always)]
+    fn take(&mut self, span: &Span<'_>, (trace_id, span_id): (&[u8; 16], &[u8; 8])) {
+        self.resource.push(self.dictionary.len() as u32);
+        self.trace_id.push(Some(trace_id));
+        self.span_id.push(Some(span_id));
+        self.parent.push(walk::id(span.parent_id));
+        self.name.push(span.name);
         self.kind.push(span.kind);
-        self.start.push(start);
-        self.end.push(end);
+        self.start.push(span.start as i64);
+        self.end.push(span.end as i64);
         self.status.push(span.status);
-        self.weight.push(sampling_weight(span.trace_state));
-        self.attributes.append_value(&span.attributes);
-        self.links.append_value(&span.links);
-        self.events.append_value(&span.events);
+        self.weight.push(if span.trace_state.is_empty() { 1.0 } else { sampling_weight(span.trace_state) });
+        self.attributes.push(span.attributes.bytes());
+        self.links.close();
+        self.events.push(span.events.bytes());
     }
 
-    pub(crate) fn n_items(&self) -> usize {
-        self.kind.len()
+    /// How much it holds.
+    pub(super) fn held(&self) -> SpansHeld {
+        SpansHeld {
+            name: self.name.held(),
+            attributes: self.attributes.held(),
+            links: self.links.held(),
+            events: self.events.held(),
+        }
     }
 
     /// The batch.
-    pub(crate) fn finish(mut self) -> SpanBatch {
+    ///
+    /// # Errors
+    /// [`WireFault::Utf8`] for a name that is no text.
+    pub(super) fn finish(self) -> Result<SpanBatch, WireFault> {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(UInt32Array::from(self.resource)),
-            Arc::new(self.trace_id.finish()),
-            Arc::new(self.span_id.finish()),
-            Arc::new(self.parent.finish()),
-            Arc::new(self.name.finish()),
+            self.trace_id.finish(),
+            self.span_id.finish(),
+            self.parent.finish(),
+            self.name.into_texts()?,
             Arc::new(UInt8Array::from(self.kind)),
             Arc::new(Int64Array::from(self.start)),
             Arc::new(Int64Array::from(self.end)),
             Arc::new(UInt8Array::from(self.status)),
             Arc::new(Float64Array::from(self.weight)),
-            Arc::new(self.attributes.finish()),
-            Arc::new(self.links.finish()),
-            Arc::new(self.events.finish()),
+            self.attributes.into_bytes(),
+            self.links.into_bytes(),
+            self.events.into_bytes(),
         ];
         let spans = RecordBatch::try_new(span_schema(), columns)
             .expect("the columns are those of the schema, equally long");
-        SpanBatch { resources: self.dictionary, spans }
+        Ok(SpanBatch { resources: self.dictionary, spans })
     }
 }
 
-fn read(message: &[u8]) -> Result<Span<'_>, WireFault> {
+fn ids<'a>(span: &Span<'a>) -> Option<(&'a [u8; 16], &'a [u8; 8])> {
+    Some((walk::id(span.trace_id)?, walk::id(span.span_id)?))
+}
+
+/// Whether it began and ended, in this order, within the times that the columns hold.
+fn is_timed(span: &Span<'_>) -> bool {
+    span.start > 0 && span.start <= span.end && i64::try_from(span.end).is_ok()
+}
+
+/// Reads a span; its links go to the column's open row.
+#[inline(always)]
+fn read<'a>(message: &'a [u8], depth: u32, links: &mut Vec<u8>) -> Result<Span<'a>, WireFault> {
     let mut span = Span::default();
-    let mut fields = Fields::of(message);
-    while let Some((number, field, raw)) = fields.next()? {
-        match number {
-            1 => span.trace_id = field.bytes()?,
-            2 => span.span_id = field.bytes()?,
-            3 => span.trace_state = field.text()?,
-            4 => span.parent_id = field.bytes()?,
-            5 => span.name = field.text()?,
-            6 => span.kind = u8::try_from(field.varint()?).unwrap_or(0),
-            7 => span.start = field.fixed64()?,
-            8 => span.end = field.fixed64()?,
-            9 => {
-                field.bytes()?;
-                span.attributes.extend_from_slice(raw);
+    let mut reader = Reader::of(message);
+    loop {
+        let before = reader.rest();
+        let Some(tag) = reader.tag()? else { return Ok(span) };
+        match tag {
+            TRACE_ID => span.trace_id = reader.bytes()?,
+            SPAN_ID => span.span_id = reader.bytes()?,
+            PARENT_ID => span.parent_id = reader.bytes()?,
+            NAME if !span.name.is_empty() => return Err(WireFault::Repeated),
+            NAME => span.name = reader.bytes()?,
+            KIND => span.kind = reader.enumeration()?,
+            START => span.start = reader.fixed64()?,
+            END => span.end = reader.fixed64()?,
+            ATTRIBUTES => {
+                span.attributes.add(reader.run(before, tag, |pair| value::check_pair(pair, depth))?);
             }
-            11 => {
-                Fields::check(field.bytes()?)?;
-                span.events.extend_from_slice(raw);
-            }
-            13 => link(field.bytes()?, &mut span.links)?,
-            15 => span.status = status(field.bytes()?)?,
-            _ => {}
+            STATUS => span.status = status(reader.bytes()?)?,
+            TRACE_STATE => span.trace_state = reader.text()?,
+            EVENTS => span.events.add(reader.run(before, tag, |event| check_event(event, depth))?),
+            LINKS => link(reader.bytes()?, depth, links)?,
+            FLAGS => reader.fixed32().map(|_| ())?,
+            DROPPED_ATTRIBUTES | DROPPED_EVENTS | DROPPED_LINKS => reader.varint().map(|_| ())?,
+            other => reader.skip(other, SPAN)?,
         }
     }
-    Ok(span)
 }
 
-fn link(message: &[u8], links: &mut Vec<u8>) -> Result<(), WireFault> {
-    let (mut trace, mut span): (&[u8], &[u8]) = (&[], &[]);
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        match number {
-            1 => trace = field.bytes()?,
-            2 => span = field.bytes()?,
-            _ => {}
+const EVENT_AT: u32 = fixed64(1);
+const EVENT_NAME: u32 = bytes(2);
+const EVENT_ATTRIBUTES: u32 = bytes(3);
+const EVENT_DROPPED: u32 = varint(4);
+const EVENT: Known = Known::of(&[EVENT_AT, EVENT_NAME, EVENT_ATTRIBUTES, EVENT_DROPPED]);
+
+fn check_event(message: &[u8], depth: u32) -> Result<(), WireFault> {
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            EVENT_AT => reader.fixed64().map(|_| ())?,
+            EVENT_NAME => reader.text().map(|_| ())?,
+            EVENT_ATTRIBUTES => value::check_pair(reader.bytes()?, depth)?,
+            EVENT_DROPPED => reader.varint().map(|_| ())?,
+            other => reader.skip(other, EVENT)?,
         }
-    }
-    if let (Some(trace), Some(span)) = (walk::id::<16>(trace), walk::id::<8>(span)) {
-        links.extend_from_slice(&trace);
-        links.extend_from_slice(&span);
     }
     Ok(())
 }
 
+const LINK_TRACE_ID: u32 = bytes(1);
+const LINK_SPAN_ID: u32 = bytes(2);
+const LINK_TRACE_STATE: u32 = bytes(3);
+const LINK_ATTRIBUTES: u32 = bytes(4);
+const LINK_DROPPED: u32 = varint(5);
+const LINK_FLAGS: u32 = fixed32(6);
+const LINK: Known =
+    Known::of(&[LINK_TRACE_ID, LINK_SPAN_ID, LINK_TRACE_STATE, LINK_ATTRIBUTES, LINK_DROPPED, LINK_FLAGS]);
+
+fn link(message: &[u8], depth: u32, links: &mut Vec<u8>) -> Result<(), WireFault> {
+    let (mut trace, mut span): (&[u8], &[u8]) = (&[], &[]);
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            LINK_TRACE_ID => trace = reader.bytes()?,
+            LINK_SPAN_ID => span = reader.bytes()?,
+            LINK_TRACE_STATE => reader.text().map(|_| ())?,
+            LINK_ATTRIBUTES => value::check_pair(reader.bytes()?, depth)?,
+            LINK_DROPPED => reader.varint().map(|_| ())?,
+            LINK_FLAGS => reader.fixed32().map(|_| ())?,
+            other => reader.skip(other, LINK)?,
+        }
+    }
+    if let (Some(trace), Some(span)) = (walk::id::<16>(trace), walk::id::<8>(span)) {
+        links.extend_from_slice(trace);
+        links.extend_from_slice(span);
+    }
+    Ok(())
+}
+
+const STATUS_MESSAGE: u32 = bytes(2);
+const STATUS_CODE: u32 = varint(3);
+
 fn status(message: &[u8]) -> Result<u8, WireFault> {
     let mut code = 0;
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        if number == 3 {
-            code = u8::try_from(field.varint()?).unwrap_or(0);
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            STATUS_CODE => code = reader.enumeration()?,
+            STATUS_MESSAGE => reader.text().map(|_| ())?,
+            other => reader.skip(other, Known::of(&[STATUS_MESSAGE, STATUS_CODE]))?,
         }
     }
     Ok(code)

@@ -7,6 +7,9 @@ use super::error::DecodeError;
 use super::limits::DecodeLimits;
 use crate::record::Compression;
 
+/// No body is larger than this, whatever the limits say: columns count their bytes with 32 bits.
+const UNPACKED_BYTES_MAX: usize = 256 << 20;
+
 /// The plain bytes of a body.
 ///
 /// # Errors
@@ -16,7 +19,7 @@ pub fn unpack<'a>(
     body: &'a [u8],
     limits: &DecodeLimits,
 ) -> Result<Cow<'a, [u8]>, DecodeError> {
-    let limit = limits.unpacked_bytes_max;
+    let limit = limits.unpacked_bytes_max.min(UNPACKED_BYTES_MAX);
     let fail =
         |packing: &'static str| move |e: std::io::Error| DecodeError::Unpack { packing, why: e.to_string() };
     match compression {

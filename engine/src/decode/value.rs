@@ -4,43 +4,171 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::error::WireFault;
-use super::wire::{Fields, Value};
-use crate::batch::{AttributeValue, Attributes, RawAttributes};
+use super::texts::Texts;
+use super::wire::{Known, Reader, bytes, fixed64, varint};
+use crate::batch::{AttributeValue, Attributes};
+
+/// The deepest nesting of values that a decoder can be set to, and that attributes are read to later.
+pub(crate) const DEPTH_MAX: u32 = 100;
+
+const KEY: u32 = bytes(1);
+const VALUE: u32 = bytes(2);
+const KEY_INDEX: u32 = varint(3);
+const PAIR: Known = Known::of(&[KEY, VALUE, KEY_INDEX]);
+
+const TEXT: u32 = bytes(1);
+const BOOL: u32 = varint(2);
+const INT: u32 = varint(3);
+const DOUBLE: u32 = fixed64(4);
+const LIST: u32 = bytes(5);
+const MAP: u32 = bytes(6);
+const BYTES: u32 = bytes(7);
+const TEXT_INDEX: u32 = varint(8);
+const ANY: Known = Known::of(&[TEXT, BOOL, INT, DOUBLE, LIST, MAP, BYTES, TEXT_INDEX]);
+
+/// The one field of a list and of a map.
+const ITEM: u32 = bytes(1);
+const ITEMS: Known = Known::of(&[ITEM]);
+
+/// A value as it stands in the bytes.
+enum Content<'a> {
+    Text(&'a [u8]),
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    List(&'a [u8]),
+    Map(&'a [u8]),
+    Bytes(&'a [u8]),
+    /// The index of a text in a table that only profiles have.
+    Index,
+}
+
+fn content(message: &[u8]) -> Result<Option<Content<'_>>, WireFault> {
+    let mut found = None;
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        let content = match tag {
+            TEXT => Content::Text(reader.bytes()?),
+            BOOL => Content::Bool(reader.bool()?),
+            INT => Content::Int(reader.varint()? as i64),
+            DOUBLE => Content::Float(reader.double()?),
+            LIST => Content::List(reader.bytes()?),
+            MAP => Content::Map(reader.bytes()?),
+            BYTES => Content::Bytes(reader.bytes()?),
+            TEXT_INDEX => {
+                reader.varint()?;
+                Content::Index
+            }
+            other => {
+                reader.skip(other, ANY)?;
+                continue;
+            }
+        };
+        if found.replace(content).is_some() {
+            return Err(WireFault::Repeated);
+        }
+    }
+    Ok(found)
+}
 
 /// A key and the encoded value of a `KeyValue`.
-pub(crate) fn key_value(message: &[u8]) -> Result<(&str, &[u8]), WireFault> {
-    let (mut key, mut value): (&str, Option<&[u8]>) = ("", None);
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        match number {
-            1 => key = field.text()?,
-            2 if value.is_some() => return Err(WireFault::Repeated),
-            2 => value = Some(field.bytes()?),
-            _ => {}
+fn pair(message: &[u8]) -> Result<(&[u8], &[u8]), WireFault> {
+    let (mut key, mut value): (&[u8], Option<&[u8]>) = (&[], None);
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            KEY if !key.is_empty() => return Err(WireFault::Repeated),
+            KEY => key = reader.bytes()?,
+            VALUE if value.is_some() => return Err(WireFault::Repeated),
+            VALUE => value = Some(reader.bytes()?),
+            KEY_INDEX => reader.varint().map(|_| ())?,
+            other => reader.skip(other, PAIR)?,
         }
     }
     Ok((key, value.unwrap_or_default()))
 }
 
-/// An `AnyValue`; `None` if it is empty.
-pub(crate) fn any_value(message: &[u8], depth_left: u32) -> Result<Option<AttributeValue>, WireFault> {
-    let mut found = None;
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        found = match number {
-            1 => Some(AttributeValue::Text(field.text()?.into())),
-            2 => Some(AttributeValue::Bool(field.varint()? != 0)),
-            3 => Some(AttributeValue::Int(field.varint()? as i64)),
-            4 => Some(AttributeValue::Float(field.double()?)),
-            5..=7 => {
-                let mut json = String::new();
-                write_json(&mut json, number, field.bytes()?, depth_left)?;
-                Some(AttributeValue::Json(json.into()))
-            }
-            _ => found,
-        };
+fn text(bytes: &[u8]) -> Result<&str, WireFault> {
+    std::str::from_utf8(bytes).map_err(|_| WireFault::Utf8)
+}
+
+/// The messages in a list or map.
+fn items(message: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), WireFault>) -> Result<(), WireFault> {
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            ITEM => each(reader.bytes()?)?,
+            other => reader.skip(other, ITEMS)?,
+        }
     }
-    Ok(found)
+    Ok(())
+}
+
+/// The key-value messages in a run of fields, whatever the fields' number.
+fn pairs(run: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), WireFault>) -> Result<(), WireFault> {
+    let mut reader = Reader::of(run);
+    while reader.tag()?.is_some() {
+        each(reader.bytes()?)?;
+    }
+    Ok(())
+}
+
+/// Decoded attributes out of a run of `KeyValue` fields (each with tag and length). Empty values are left out.
+pub(super) fn attributes(run: &[u8], depth: u32, texts: &mut Texts) -> Result<Attributes, WireFault> {
+    let mut decoded: Vec<(Arc<str>, AttributeValue)> = Vec::new();
+    pairs(run, |message| {
+        let (key, value) = pair(message)?;
+        let key = texts.shared(text(key)?);
+        match any_value(value, depth)? {
+            Some(AttributeValue::Text(text)) => {
+                decoded.push((key, AttributeValue::Text(texts.shared(&text))))
+            }
+            Some(value) => decoded.push((key, value)),
+            None => {}
+        }
+        Ok(())
+    })?;
+    Ok(Attributes::new(decoded))
+}
+
+/// An `AnyValue`; `None` if it is empty.
+pub(super) fn any_value(message: &[u8], depth_left: u32) -> Result<Option<AttributeValue>, WireFault> {
+    let below = depth_left.checked_sub(1).ok_or(WireFault::Depth)?;
+    let Some(content) = content(message)? else { return Ok(None) };
+    let json = |write: &dyn Fn(&mut String) -> Result<(), WireFault>| {
+        let mut json = String::new();
+        write(&mut json)?;
+        Ok(AttributeValue::Json(json.into()))
+    };
+    Ok(Some(match content {
+        Content::Text(bytes) => AttributeValue::Text(text(bytes)?.into()),
+        Content::Bool(truth) => AttributeValue::Bool(truth),
+        Content::Int(number) => AttributeValue::Int(number),
+        Content::Float(number) => AttributeValue::Float(number),
+        Content::List(list) => json(&|json| write_list(json, list, below))?,
+        Content::Map(map) => json(&|json| write_map(json, map, below))?,
+        Content::Bytes(bytes) => json(&|json| {
+            write_hex(json, bytes);
+            Ok(())
+        })?,
+        Content::Index => return Ok(None),
+    }))
+}
+
+/// A body: its text as it is, or canonical JSON of any other kind of value, appended to `column`; whether it was text.
+/// An empty body is an empty text. Texts are not checked for UTF-8.
+pub(super) fn body(message: &[u8], depth_left: u32, column: &mut Vec<u8>) -> Result<bool, WireFault> {
+    if let Some(Content::Text(text)) = content(message)? {
+        column.extend_from_slice(text);
+        return Ok(true);
+    }
+    match any_value(message, depth_left)? {
+        None => Ok(true),
+        Some(value) => {
+            column.extend_from_slice(value.to_string().as_bytes());
+            Ok(false)
+        }
+    }
 }
 
 fn write_text(json: &mut String, text: &str) {
@@ -50,166 +178,121 @@ fn write_text(json: &mut String, text: &str) {
     }
 }
 
-fn write_value(json: &mut String, value: &AttributeValue) {
+fn write_value(json: &mut String, value: Option<&AttributeValue>) {
     match value {
-        AttributeValue::Text(text) => write_text(json, text),
-        AttributeValue::Json(text) => json.push_str(text),
-        AttributeValue::Float(number) if !number.is_finite() => write_text(json, &number.to_string()),
-        other => {
+        None => json.push_str("null"),
+        Some(AttributeValue::Text(text)) => write_text(json, text),
+        Some(AttributeValue::Json(text)) => json.push_str(text),
+        Some(AttributeValue::Float(number)) if !number.is_finite() => write_text(json, &number.to_string()),
+        Some(other) => {
             // writing to a String cannot fail
             write!(json, "{other}").ok();
         }
     }
 }
 
-fn write_json(json: &mut String, number: u32, message: &[u8], depth_left: u32) -> Result<(), WireFault> {
-    let below = depth_left.checked_sub(1).ok_or(WireFault::Depth)?;
-    match number {
-        5 => {
-            json.push('[');
-            let mut fields = Fields::of(message);
-            let mut first = true;
-            while let Some((number, field, _)) = fields.next()? {
-                if number == 1 {
-                    if !std::mem::take(&mut first) {
-                        json.push(',');
-                    }
-                    match any_value(field.bytes()?, below)? {
-                        Some(value) => write_value(json, &value),
-                        None => json.push_str("null"),
-                    }
-                }
-            }
-            json.push(']');
-        }
-        6 => write_map(json, message, below)?,
-        _ => {
-            json.push('"');
-            for byte in message {
-                write!(json, "{byte:02x}").ok();
-            }
-            json.push('"');
-        }
+fn write_hex(json: &mut String, bytes: &[u8]) {
+    json.push('"');
+    for byte in bytes {
+        write!(json, "{byte:02x}").ok();
     }
+    json.push('"');
+}
+
+fn write_list(json: &mut String, message: &[u8], below: u32) -> Result<(), WireFault> {
+    let mut opening = '[';
+    items(message, |item| {
+        json.push(std::mem::replace(&mut opening, ','));
+        write_value(json, any_value(item, below)?.as_ref());
+        Ok(())
+    })?;
+    json.push_str(if opening == '[' { "[]" } else { "]" });
     Ok(())
 }
 
 fn write_map(json: &mut String, message: &[u8], below: u32) -> Result<(), WireFault> {
-    let mut pairs: Vec<(&str, Option<AttributeValue>)> = Vec::new();
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        if number == 1 {
-            let (key, value) = key_value(field.bytes()?)?;
-            pairs.push((key, any_value(value, below)?));
-        }
-    }
+    let mut entries: Vec<(String, Option<AttributeValue>)> = Vec::new();
+    items(message, |item| {
+        let (key, value) = pair(item)?;
+        entries.push((text(key)?.to_owned(), any_value(value, below)?));
+        Ok(())
+    })?;
     // sorted, so that the same map always gives the same text
-    pairs.sort_by(|a, b| a.0.cmp(b.0));
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
     json.push('{');
-    for (idx, (key, value)) in pairs.iter().enumerate() {
+    for (idx, (key, value)) in entries.iter().enumerate() {
         if idx > 0 {
             json.push(',');
         }
         write_text(json, key);
         json.push(':');
-        match value {
-            Some(value) => write_value(json, value),
-            None => json.push_str("null"),
-        }
+        write_value(json, value.as_ref());
     }
     json.push('}');
     Ok(())
 }
 
-/// Decoded attributes out of encoded `KeyValue` fields (each with tag and length). Empty values are left out.
-pub(crate) fn attributes(encoded: &[u8], depth: u32) -> Result<Attributes, WireFault> {
-    let mut pairs: Vec<(Arc<str>, AttributeValue)> = Vec::new();
-    let mut fields = Fields::of(encoded);
-    while let Some((_, field, _)) = fields.next()? {
-        let (key, value) = key_value(field.bytes()?)?;
-        if let Some(value) = any_value(value, depth)? {
-            pairs.push((key.into(), value));
-        }
-    }
-    Ok(Attributes::new(pairs))
+/// Checks a run of `KeyValue` fields, so that reading them later cannot fail.
+pub(super) fn check_run(run: &[u8], depth: u32) -> Result<(), WireFault> {
+    pairs(run, |message| check_pair(message, depth))
 }
 
-impl<'a> RawAttributes<'a> {
-    /// Keys and encoded values, in the order in which they stood. Ends at the first malformed field: the decoder has
-    /// checked them all.
-    fn pairs(self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        let mut fields = Fields::of(self.0);
-        std::iter::from_fn(move || {
-            let (_, field, _) = fields.next().ok()??;
-            key_value(field.bytes().ok()?).ok()
-        })
-    }
+/// Checks a `KeyValue`.
+#[inline(always)]
+pub(super) fn check_pair(message: &[u8], depth: u32) -> Result<(), WireFault> {
+    if is_plain(message) && message.is_ascii() { Ok(()) } else { check_any_pair(message, depth) }
+}
 
-    /// The value of a key.
-    #[must_use]
-    pub fn get(self, key: &str) -> Option<AttributeValue> {
-        let (_, value) = self.pairs().find(|(known, _)| *known == key)?;
-        any_value(value, 32).ok()?
-    }
+/// Whether it is a key and a text, in this order, each shorter than 126 bytes: nearly all are.
+#[inline(always)]
+fn is_plain(message: &[u8]) -> bool {
+    let Some((&[tag, key_bytes], rest)) = message.split_first_chunk() else { return false };
+    let Some((_, rest)) = rest.split_at_checked(usize::from(key_bytes)) else { return false };
+    let Some((&[value_tag, value_bytes, text_tag, text_bytes], text)) = rest.split_first_chunk() else {
+        return false;
+    };
+    let tags = [u32::from(tag), u32::from(value_tag), u32::from(text_tag)] == [KEY, VALUE, TEXT];
+    // a length of one byte is its own varint; text_bytes + 2 cannot overflow below that
+    let lengths = key_bytes < 0x80 && text_bytes < 0x7e && value_bytes == text_bytes + 2;
+    tags && lengths && text.len() == usize::from(text_bytes)
+}
 
-    /// The text of a key; `None` if it is absent or no text.
-    #[must_use]
-    pub fn text(self, key: &str) -> Option<&'a str> {
-        let (_, value) = self.pairs().find(|(known, _)| *known == key)?;
-        let mut fields = Fields::of(value);
-        match fields.next().ok()?? {
-            (1, Value::Bytes(text), _) => std::str::from_utf8(text).ok(),
-            _ => None,
-        }
-    }
-
-    /// The whole number of a key (also one written as text).
-    #[must_use]
-    pub fn int(self, key: &str) -> Option<i64> {
-        self.get(key).and_then(|value| value.as_int())
-    }
-
-    /// All of them, in the order in which they stood.
-    pub fn iter(self) -> impl Iterator<Item = (&'a str, AttributeValue)> {
-        self.pairs().filter_map(|(key, value)| Some((key, any_value(value, 32).ok()??)))
-    }
+#[inline(never)]
+fn check_any_pair(message: &[u8], depth: u32) -> Result<(), WireFault> {
+    let (key, value) = pair(message)?;
+    text(key)?;
+    check(value, depth)
 }
 
 /// Whether an `AnyValue` can be read, without making anything of it.
-pub(crate) fn check(message: &[u8], depth_left: u32) -> Result<(), WireFault> {
+pub(super) fn check(message: &[u8], depth_left: u32) -> Result<(), WireFault> {
     let below = depth_left.checked_sub(1).ok_or(WireFault::Depth)?;
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        match number {
-            1 => field.text().map(|_| ())?,
-            2 | 3 => field.varint().map(|_| ())?,
-            4 => field.fixed64().map(|_| ())?,
-            5 => check_list(field.bytes()?, below)?,
-            6 => check_map(field.bytes()?, below)?,
-            7 => field.bytes().map(|_| ())?,
-            _ => {}
-        }
+    match content(message)? {
+        Some(Content::Text(bytes)) => text(bytes).map(|_| ()),
+        Some(Content::List(list)) => items(list, |item| check(item, below)),
+        Some(Content::Map(map)) => items(map, |item| check_any_pair(item, below)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn check_list(message: &[u8], below: u32) -> Result<(), WireFault> {
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        if number == 1 {
-            check(field.bytes()?, below)?;
-        }
-    }
-    Ok(())
+/// Key and encoded value of the fields in a run, in the order in which they stood; ends at the first malformed one.
+pub(crate) fn checked_pairs(run: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut reader = Reader::of(run);
+    std::iter::from_fn(move || {
+        reader.tag().ok()??;
+        pair(reader.bytes().ok()?).ok()
+    })
 }
 
-fn check_map(message: &[u8], below: u32) -> Result<(), WireFault> {
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        if number == 1 {
-            let (_, value) = key_value(field.bytes()?)?;
-            check(value, below)?;
-        }
+/// The text of an encoded value; `None` if it is none.
+pub(crate) fn text_of(value: &[u8]) -> Option<&str> {
+    match content(value).ok()? {
+        Some(Content::Text(bytes)) => text(bytes).ok(),
+        _ => None,
     }
-    Ok(())
+}
+
+/// An encoded value that was checked.
+pub(crate) fn value_of(value: &[u8]) -> Option<AttributeValue> {
+    any_value(value, DEPTH_MAX).ok()?
 }

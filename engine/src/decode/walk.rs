@@ -1,54 +1,193 @@
 //! Parts that metrics, logs and spans share.
+//!
+//! The `Resource*` and `Scope*` messages of all three have one shape: who speaks (field 1), what is said (field 2,
+//! repeated), and the address of a schema (field 3).
+
+use std::borrow::Cow;
 
 use super::error::WireFault;
-use super::wire::Fields;
+use super::wire::{Known, Reader, bytes, varint};
 
-/// Encoded attributes of the resource in a `Resource*` message.
-pub(crate) fn resource_attributes(message: &[u8]) -> Result<Vec<u8>, WireFault> {
-    let mut encoded = Vec::new();
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        if number == 1 {
-            let mut resource = Fields::of(field.bytes()?);
-            while let Some((number, field, raw)) = resource.next()? {
-                if number == 1 {
-                    field.bytes()?;
-                    encoded.extend_from_slice(raw);
-                }
-            }
-        }
-    }
-    Ok(encoded)
+const SPEAKER: u32 = bytes(1);
+const SAID: u32 = bytes(2);
+const SCHEMA: u32 = bytes(3);
+/// Nothing is left to be told from unknown fields.
+const CHECKED: Known = Known::of(&[]);
+const ENVELOPE: Known = Known::of(&[SPEAKER, SAID, SCHEMA]);
+
+/// The one field of a request: its `Resource*` messages.
+const RESOURCE_PARTS: u32 = bytes(1);
+const REQUEST: Known = Known::of(&[RESOURCE_PARTS]);
+
+/// Why a walk ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The bytes are malformed.
+    Malformed(WireFault),
+    /// There are more items than allowed.
+    TooMany,
 }
 
-/// Name of the instrumentation scope in a `Scope*` message.
-pub(crate) fn scope_name(message: &[u8]) -> Result<&str, WireFault> {
-    let mut name = "";
-    let mut fields = Fields::of(message);
-    while let Some((number, field, _)) = fields.next()? {
-        if number == 1 {
-            let mut scope = Fields::of(field.bytes()?);
-            while let Some((number, field, _)) = scope.next()? {
-                if number == 1 {
-                    name = field.text()?;
-                }
-            }
+impl From<WireFault> for Stop {
+    fn from(fault: WireFault) -> Self {
+        Self::Malformed(fault)
+    }
+}
+
+/// Counts down the items that a request may still have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance(usize);
+
+impl Allowance {
+    pub(super) const fn of(items_max: usize) -> Self {
+        Self(items_max)
+    }
+
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Result<(), Stop> {
+        self.0 = self.0.checked_sub(1).ok_or(Stop::TooMany)?;
+        Ok(())
+    }
+}
+
+/// Parts of a message that belong together; usually there is one and nothing is copied. Protobuf merges messages, and
+/// joins repeated fields, by putting their bytes one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Joined<'a>(Cow<'a, [u8]>);
+
+impl<'a> Joined<'a> {
+    #[inline(always)]
+    pub(super) fn add(&mut self, part: &'a [u8]) {
+        if self.0.is_empty() {
+            self.0 = Cow::Borrowed(part);
+        } else {
+            self.0.to_mut().extend_from_slice(part);
         }
     }
-    Ok(name)
+
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The `Resource*` messages of a request.
+pub(super) fn each_resource<'a>(
+    request: &'a [u8],
+    mut each: impl FnMut(&'a [u8]) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let mut reader = Reader::of(request);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            RESOURCE_PARTS => each(reader.bytes()?)?,
+            other => reader.skip(other, REQUEST)?,
+        }
+    }
+    Ok(())
+}
+
+/// Who speaks in a `Resource*` or `Scope*` message, encoded. It may stand after what is said, so this is a walk of its
+/// own.
+pub(super) fn speaker(envelope: &[u8]) -> Result<Joined<'_>, WireFault> {
+    let mut speaker = Joined::default();
+    let mut reader = Reader::of(envelope);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            SAID => reader.bytes().map(|_| ())?,
+            SPEAKER => speaker.add(reader.bytes()?),
+            SCHEMA => reader.text().map(|_| ())?,
+            other => reader.skip(other, ENVELOPE)?,
+        }
+    }
+    Ok(speaker)
+}
+
+/// What is said in a `Resource*` or `Scope*` message that [`speaker`] has walked to its end.
+#[inline(always)]
+pub(super) fn each_said<'a>(
+    envelope: &'a [u8],
+    mut each: impl FnMut(&'a [u8]) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let mut reader = Reader::of(envelope);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            SAID => each(reader.bytes()?)?,
+            other => reader.skip(other, CHECKED)?,
+        }
+    }
+    Ok(())
+}
+
+/// Fields of `Resource`.
+const ATTRIBUTES: u32 = bytes(1);
+const DROPPED: u32 = varint(2);
+const ENTITIES: u32 = bytes(3);
+const RESOURCE: Known = Known::of(&[ATTRIBUTES, DROPPED, ENTITIES]);
+
+/// Fields of `EntityRef`: all are text.
+const ENTITY: [u32; 4] = [bytes(1), bytes(2), bytes(3), bytes(4)];
+
+/// The attributes in an encoded `Resource`; the rest is checked.
+pub(super) fn resource_attributes(resource: &[u8]) -> Result<Joined<'_>, WireFault> {
+    let mut attributes = Joined::default();
+    let mut reader = Reader::of(resource);
+    loop {
+        let before = reader.rest();
+        let Some(tag) = reader.tag()? else { return Ok(attributes) };
+        match tag {
+            ATTRIBUTES => attributes.add(reader.run(before, tag, |_| Ok(()))?),
+            DROPPED => reader.varint().map(|_| ())?,
+            ENTITIES => check_entity(reader.bytes()?)?,
+            other => reader.skip(other, RESOURCE)?,
+        }
+    }
+}
+
+fn check_entity(message: &[u8]) -> Result<(), WireFault> {
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        if ENTITY.contains(&tag) {
+            reader.text()?;
+        } else {
+            reader.skip(tag, Known::of(&ENTITY))?;
+        }
+    }
+    Ok(())
+}
+
+/// An `InstrumentationScope`.
+#[derive(Debug, Default)]
+pub(super) struct ScopeParts<'a> {
+    pub(super) name: &'a str,
+    pub(super) version: &'a str,
+    pub(super) attributes: Joined<'a>,
+}
+
+const SCOPE_NAME: u32 = bytes(1);
+const SCOPE_VERSION: u32 = bytes(2);
+const SCOPE_ATTRIBUTES: u32 = bytes(3);
+const SCOPE_DROPPED: u32 = varint(4);
+const SCOPE: Known = Known::of(&[SCOPE_NAME, SCOPE_VERSION, SCOPE_ATTRIBUTES, SCOPE_DROPPED]);
+
+/// Reads an encoded `InstrumentationScope`; its attributes are not checked.
+pub(super) fn scope(message: &[u8]) -> Result<ScopeParts<'_>, WireFault> {
+    let mut scope = ScopeParts::default();
+    let mut reader = Reader::of(message);
+    loop {
+        let before = reader.rest();
+        let Some(tag) = reader.tag()? else { return Ok(scope) };
+        match tag {
+            SCOPE_NAME => scope.name = reader.text()?,
+            SCOPE_VERSION => scope.version = reader.text()?,
+            SCOPE_ATTRIBUTES => scope.attributes.add(reader.run(before, tag, |_| Ok(()))?),
+            SCOPE_DROPPED => reader.varint().map(|_| ())?,
+            other => reader.skip(other, SCOPE)?,
+        }
+    }
 }
 
 /// An id of exactly `N` bytes that are not all zero.
-pub(crate) fn id<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
-    bytes.try_into().ok().filter(|id: &[u8; N]| id.iter().any(|&byte| byte != 0))
-}
-
-/// Checks every attribute of an item, so that reading them later cannot fail.
-pub(crate) fn check_attributes(encoded: &[u8], depth: u32) -> Result<(), WireFault> {
-    let mut fields = Fields::of(encoded);
-    while let Some((_, field, _)) = fields.next()? {
-        let (_, value) = super::value::key_value(field.bytes()?)?;
-        super::value::check(value, depth)?;
-    }
-    Ok(())
+#[inline(always)]
+pub(super) fn id<const N: usize>(bytes: &[u8]) -> Option<&[u8; N]> {
+    <&[u8; N]>::try_from(bytes).ok().filter(|id| **id != [0; N])
 }

@@ -292,3 +292,6 @@ impl<D: Decode, O: Operator> Core<D, O> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,193 +1,20 @@
 //! Malformed bytes: whatever prost refuses is refused.
 //!
-//! Deliberate differences. Fields that the engine never reads (descriptions, exemplars, versions, schema URLs, the
-//! content of events) are skipped by their length, so the judge here is prost over the same messages with only the
-//! fields that are read. The engine refuses more than prost: values nested deeper than its limit, groups, and a value
-//! or a metric's content that stands twice.
+//! The judge is prost over the published messages, so that also what the engine has no use for (descriptions,
+//! exemplars, schema addresses, the content of events) must be what it says it is. Deliberate differences: the engine
+//! refuses more than prost, namely values nested deeper than its limit, groups, and a part that may stand once and
+//! stands twice.
 
 use engine::decode::{DecodeError, DecodeLimits, WireFault, inspect};
 use engine::record::{Compression, Encoding, RecordKind};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest as Logs;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as Metrics;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest as Spans;
 use proptest::prelude::*;
 use prost::Message;
 
 use super::decode;
 use super::generate::{self, Reals};
-
-macro_rules! messages {
-    ($($name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* })*) => {
-        $(#[derive(Clone, PartialEq, Message)]
-        struct $name { $($(#[$field_meta])* $field: $kind,)* })*
-    };
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum OneValue {
-    #[prost(string, tag = "1")]
-    Text(String),
-    #[prost(bool, tag = "2")]
-    Bool(bool),
-    #[prost(int64, tag = "3")]
-    Int(i64),
-    #[prost(double, tag = "4")]
-    Float(f64),
-    #[prost(message, tag = "5")]
-    List(List),
-    #[prost(message, tag = "6")]
-    Map(Attributes),
-    #[prost(bytes, tag = "7")]
-    Bytes(Vec<u8>),
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum OneNumber {
-    #[prost(double, tag = "4")]
-    Float(f64),
-    #[prost(sfixed64, tag = "6")]
-    Int(i64),
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum OneMetric {
-    #[prost(message, tag = "5")]
-    Gauge(Gauge),
-    #[prost(message, tag = "7")]
-    Sum(Sum),
-    #[prost(message, tag = "9")]
-    Histogram(Histogram),
-    #[prost(message, tag = "10")]
-    Exponential(Exponential),
-    #[prost(message, tag = "11")]
-    Summary(Summary),
-}
-
-messages! {
-    Any { #[prost(oneof = "OneValue", tags = "1, 2, 3, 4, 5, 6, 7")] value: Option<OneValue>, }
-    List { #[prost(message, repeated, tag = "1")] values: Vec<Any>, }
-    Pair { #[prost(string, tag = "1")] key: String, #[prost(message, optional, tag = "2")] value: Option<Any>, }
-    Attributes { #[prost(message, repeated, tag = "1")] pairs: Vec<Pair>, }
-    Scope { #[prost(string, tag = "1")] name: String, }
-    NumberPoint {
-        #[prost(fixed64, tag = "2")] start: u64,
-        #[prost(fixed64, tag = "3")] at: u64,
-        #[prost(oneof = "OneNumber", tags = "4, 6")] value: Option<OneNumber>,
-        #[prost(message, repeated, tag = "7")] attributes: Vec<Pair>,
-        #[prost(uint32, tag = "8")] flags: u32,
-    }
-    HistogramPoint {
-        #[prost(fixed64, tag = "2")] start: u64,
-        #[prost(fixed64, tag = "3")] at: u64,
-        #[prost(fixed64, tag = "4")] count: u64,
-        #[prost(double, tag = "5")] sum: f64,
-        #[prost(fixed64, repeated, tag = "6")] counts: Vec<u64>,
-        #[prost(double, repeated, tag = "7")] bounds: Vec<f64>,
-        #[prost(message, repeated, tag = "9")] attributes: Vec<Pair>,
-        #[prost(uint32, tag = "10")] flags: u32,
-        #[prost(double, tag = "11")] min: f64,
-        #[prost(double, tag = "12")] max: f64,
-    }
-    Buckets {
-        #[prost(sint32, tag = "1")] offset: i32,
-        #[prost(uint64, repeated, tag = "2")] counts: Vec<u64>,
-    }
-    ExponentialPoint {
-        #[prost(message, repeated, tag = "1")] attributes: Vec<Pair>,
-        #[prost(fixed64, tag = "2")] start: u64,
-        #[prost(fixed64, tag = "3")] at: u64,
-        #[prost(fixed64, tag = "4")] count: u64,
-        #[prost(double, tag = "5")] sum: f64,
-        #[prost(sint32, tag = "6")] scale: i32,
-        #[prost(fixed64, tag = "7")] zero: u64,
-        #[prost(message, optional, tag = "8")] positive: Option<Buckets>,
-        #[prost(message, optional, tag = "9")] negative: Option<Buckets>,
-        #[prost(uint32, tag = "10")] flags: u32,
-        #[prost(double, tag = "12")] min: f64,
-        #[prost(double, tag = "13")] max: f64,
-    }
-    Quantile { #[prost(double, tag = "1")] quantile: f64, #[prost(double, tag = "2")] value: f64, }
-    SummaryPoint {
-        #[prost(fixed64, tag = "2")] start: u64,
-        #[prost(fixed64, tag = "3")] at: u64,
-        #[prost(fixed64, tag = "4")] count: u64,
-        #[prost(double, tag = "5")] sum: f64,
-        #[prost(message, repeated, tag = "6")] quantiles: Vec<Quantile>,
-        #[prost(message, repeated, tag = "7")] attributes: Vec<Pair>,
-        #[prost(uint32, tag = "8")] flags: u32,
-    }
-    Gauge { #[prost(message, repeated, tag = "1")] points: Vec<NumberPoint>, }
-    Sum {
-        #[prost(message, repeated, tag = "1")] points: Vec<NumberPoint>,
-        #[prost(int32, tag = "2")] temporality: i32,
-        #[prost(bool, tag = "3")] monotonic: bool,
-    }
-    Histogram {
-        #[prost(message, repeated, tag = "1")] points: Vec<HistogramPoint>,
-        #[prost(int32, tag = "2")] temporality: i32,
-    }
-    Exponential {
-        #[prost(message, repeated, tag = "1")] points: Vec<ExponentialPoint>,
-        #[prost(int32, tag = "2")] temporality: i32,
-    }
-    Summary { #[prost(message, repeated, tag = "1")] points: Vec<SummaryPoint>, }
-    Metric {
-        #[prost(string, tag = "1")] name: String,
-        #[prost(string, tag = "3")] unit: String,
-        #[prost(oneof = "OneMetric", tags = "5, 7, 9, 10, 11")] data: Option<OneMetric>,
-    }
-    ScopeMetrics {
-        #[prost(message, optional, tag = "1")] scope: Option<Scope>,
-        #[prost(message, repeated, tag = "2")] metrics: Vec<Metric>,
-    }
-    ResourceMetrics {
-        #[prost(message, optional, tag = "1")] resource: Option<Attributes>,
-        #[prost(message, repeated, tag = "2")] scoped: Vec<ScopeMetrics>,
-    }
-    Metrics { #[prost(message, repeated, tag = "1")] resourced: Vec<ResourceMetrics>, }
-    Event {}
-    Link {
-        #[prost(bytes = "vec", tag = "1")] trace_id: Vec<u8>,
-        #[prost(bytes = "vec", tag = "2")] span_id: Vec<u8>,
-    }
-    Status { #[prost(int32, tag = "3")] code: i32, }
-    Span {
-        #[prost(bytes = "vec", tag = "1")] trace_id: Vec<u8>,
-        #[prost(bytes = "vec", tag = "2")] span_id: Vec<u8>,
-        #[prost(string, tag = "3")] trace_state: String,
-        #[prost(bytes = "vec", tag = "4")] parent_id: Vec<u8>,
-        #[prost(string, tag = "5")] name: String,
-        #[prost(int32, tag = "6")] kind: i32,
-        #[prost(fixed64, tag = "7")] start: u64,
-        #[prost(fixed64, tag = "8")] end: u64,
-        #[prost(message, repeated, tag = "9")] attributes: Vec<Pair>,
-        #[prost(message, repeated, tag = "11")] events: Vec<Event>,
-        #[prost(message, repeated, tag = "13")] links: Vec<Link>,
-        #[prost(message, optional, tag = "15")] status: Option<Status>,
-    }
-    ScopeSpans { #[prost(message, repeated, tag = "2")] spans: Vec<Span>, }
-    ResourceSpans {
-        #[prost(message, optional, tag = "1")] resource: Option<Attributes>,
-        #[prost(message, repeated, tag = "2")] scoped: Vec<ScopeSpans>,
-    }
-    Spans { #[prost(message, repeated, tag = "1")] resourced: Vec<ResourceSpans>, }
-    Line {
-        #[prost(fixed64, tag = "1")] at: u64,
-        #[prost(int32, tag = "2")] severity: i32,
-        #[prost(message, optional, tag = "5")] body: Option<Any>,
-        #[prost(message, repeated, tag = "6")] attributes: Vec<Pair>,
-        #[prost(bytes = "vec", tag = "9")] trace_id: Vec<u8>,
-        #[prost(bytes = "vec", tag = "10")] span_id: Vec<u8>,
-        #[prost(fixed64, tag = "11")] observed: u64,
-        #[prost(string, tag = "12")] event_name: String,
-    }
-    ScopeLogs {
-        #[prost(message, optional, tag = "1")] scope: Option<Scope>,
-        #[prost(message, repeated, tag = "2")] lines: Vec<Line>,
-    }
-    ResourceLogs {
-        #[prost(message, optional, tag = "1")] resource: Option<Attributes>,
-        #[prost(message, repeated, tag = "2")] scoped: Vec<ScopeLogs>,
-    }
-    Logs { #[prost(message, repeated, tag = "1")] resourced: Vec<ResourceLogs>, }
-}
 
 /// Decodes broken bytes with both; whether they were refused.
 fn judge<M: Message + Default>(kind: RecordKind, body: &[u8]) -> bool {
@@ -277,12 +104,16 @@ fn every_fault_has_its_name() {
     let attribute = |value: &[u8]| point(&nest(7, &[nest(1, b"k"), nest(2, value)].concat()));
     let deep = |n: usize| attribute(&(0..n).fold(nest(1, b"x"), |inner, _| nest(5, &nest(1, &inner))));
     let twice = point(&nest(7, &[nest(2, b""), nest(2, b"")].concat()));
+    let two_keys = point(&nest(7, &[nest(1, b"\xff"), nest(1, b"k")].concat()));
     for (body, expected) in [
+        (two_keys, Some(WireFault::Repeated)),
         (vec![0x0a, 5, 1], Some(WireFault::Truncated)),
-        (vec![0x08, 0xff], Some(WireFault::Truncated)),
-        ([&[0x08][..], &[0xff; 10]].concat(), Some(WireFault::Varint)),
+        (vec![0x40, 0xff], Some(WireFault::Truncated)),
+        ([&[0x40][..], &[0xff; 10]].concat(), Some(WireFault::Varint)),
         (vec![0x00, 0x00], Some(WireFault::Tag)),
+        // a varint where the request's list should be, and where a point's time should be
         (vec![0x08, 0x01], Some(WireFault::WireType)),
+        (point(&[0x18, 0x01]), Some(WireFault::WireType)),
         (vec![0x0b], Some(WireFault::WireType)),
         (attribute(&nest(1, b"\xff")), Some(WireFault::Utf8)),
         (twice, Some(WireFault::Repeated)),
@@ -290,7 +121,6 @@ fn every_fault_has_its_name() {
         (deep(32), Some(WireFault::Depth)),
         (deep(5_000), Some(WireFault::Depth)),
     ] {
-        // a varint where the request's list should be is the one case in which field 1 has another wire type
         let result = decode(RecordKind::Metrics, Encoding::OtlpProto, body.clone());
         let fault = match result {
             Ok(_) => None,

@@ -98,8 +98,14 @@ fn of_resource(resource: Option<&Resource>) -> Vec<(&str, AttributeValue)> {
     resource.map(|resource| sorted(&resource.attributes)).unwrap_or_default()
 }
 
-fn of_scope(scope: Option<&InstrumentationScope>) -> &str {
+fn logger(scope: Option<&InstrumentationScope>) -> &str {
     scope.map_or("", |scope| &scope.name)
+}
+
+fn of_scope(scope: Option<&InstrumentationScope>) -> String {
+    let default = InstrumentationScope::default();
+    let scope = scope.unwrap_or(&default);
+    format!("{:?} {:?} {:?}", scope.name, scope.version, sorted(&scope.attributes))
 }
 
 fn temporality(number: i32) -> Option<Temporality> {
@@ -226,7 +232,7 @@ pub(crate) fn metrics(tenant: &str, request: &ExportMetricsServiceRequest) -> To
     for resourced in &request.resource_metrics {
         let resource = of_resource(resourced.resource.as_ref());
         for scoped in &resourced.scope_metrics {
-            let head = format!("{tenant} {resource:?} {:?}", of_scope(scoped.scope.as_ref()));
+            let head = format!("{tenant} {resource:?} {}", of_scope(scoped.scope.as_ref()));
             scoped.metrics.iter().for_each(|one| metric(&head, one, &mut told));
         }
     }
@@ -254,7 +260,7 @@ fn span(resource: &str, span: &Span) -> PointWords {
     let ids = (known::<16>(&span.trace_id), known::<8>(&span.span_id));
     let (Some(trace), Some(id)) = ids else { return Err("span_id_invalid") };
     let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
-    if start > LATEST || end > LATEST || end == 0 || end < start {
+    if start == 0 || start > LATEST || end > LATEST || end < start {
         return Err("span_time_invalid");
     }
     let kind = SpanKind::from_otlp(u8::try_from(span.kind).unwrap_or(0));
@@ -314,7 +320,7 @@ pub(crate) fn logs(tenant: &str, request: &ExportLogsServiceRequest) -> Told {
     for resourced in &request.resource_logs {
         let resource = of_resource(resourced.resource.as_ref());
         for scoped in &resourced.scope_logs {
-            let head = format!("{tenant} {resource:?} {:?}", of_scope(scoped.scope.as_ref()));
+            let head = format!("{tenant} {resource:?} {:?}", logger(scoped.scope.as_ref()));
             for line in &scoped.log_records {
                 match log(&head, line) {
                     Ok(words) => told.rows.push(words),
@@ -328,8 +334,10 @@ pub(crate) fn logs(tenant: &str, request: &ExportLogsServiceRequest) -> Told {
 
 fn series_words(series: &Series) -> String {
     let resource = format!("{} {:?}", series.resource.tenant, all(&series.resource.attributes));
-    let metric = format!("{:?} {:?} {:?}", series.scope, series.name, series.unit);
-    format!("{resource} {metric} {:?} {:?}", series.kind, all(&series.attributes))
+    let scope = &series.scope;
+    let scope = format!("{:?} {:?} {:?}", scope.name, scope.version, all(&scope.attributes));
+    let metric = format!("{:?} {:?} {:?}", series.name, series.unit, series.kind);
+    format!("{resource} {scope} {metric} {:?}", all(&series.attributes))
 }
 
 fn metric_rows(batch: &MetricBatch) -> Vec<String> {
@@ -393,17 +401,31 @@ pub(crate) fn rows(payload: &Payload) -> Vec<String> {
     }
 }
 
-/// The identities in a batch, row by row.
+/// The identities in a batch, row by row: of the series and of the resource, or of the resource twice.
 pub(crate) fn ids(payload: &Payload) -> Vec<(u128, u128)> {
-    let resources = |all: &[std::sync::Arc<engine::batch::Resource>]| {
-        all.iter().map(|resource| (0, resource.id.0)).collect::<Vec<_>>()
+    let of_resource = |all: &[std::sync::Arc<engine::batch::Resource>], idx: u32| {
+        let id = all[idx as usize].id.0;
+        (id, id)
     };
     match payload {
         Payload::Metrics(batch) => {
-            batch.series.iter().map(|series| (series.id.0, series.resource.id.0)).collect()
+            let numbers = Numbers::of(&batch.numbers).iter().map(|row| row.series_idx);
+            let histograms = Histograms::of(&batch.histograms).iter().map(|row| row.series_idx);
+            let summaries = Summaries::of(&batch.summaries).iter().map(|row| row.series_idx);
+            numbers
+                .chain(histograms)
+                .chain(summaries)
+                .map(|idx| &batch.series[idx as usize])
+                .map(|series| (series.id.0, series.resource.id.0))
+                .collect()
         }
-        Payload::Spans(batch) => resources(&batch.resources),
-        Payload::Logs(batch) => resources(&batch.resources),
+        Payload::Spans(batch) => Spans::of(&batch.spans)
+            .iter()
+            .map(|row| of_resource(&batch.resources, row.resource_idx))
+            .collect(),
+        Payload::Logs(batch) => {
+            Logs::of(&batch.logs).iter().map(|row| of_resource(&batch.resources, row.resource_idx)).collect()
+        }
         Payload::Message { .. } => vec![],
     }
 }

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList,
+    AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList,
 };
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
@@ -102,18 +102,27 @@ pub(crate) fn attributes(reals: Reals) -> BoxedStrategy<Vec<KeyValue>> {
 fn resource(reals: Reals) -> BoxedStrategy<Option<Resource>> {
     option::weighted(
         0.9,
-        attributes(reals).prop_map(|attributes| Resource { attributes, ..Resource::default() }),
+        (attributes(reals), vec(text(), 0..2)).prop_map(|(attributes, id_keys)| {
+            let entity = EntityRef { id_keys, ..EntityRef::default() };
+            let entity_refs = if entity.id_keys.is_empty() { vec![] } else { vec![entity] };
+            Resource { attributes, entity_refs, ..Resource::default() }
+        }),
     )
     .boxed()
 }
 
-fn scope() -> BoxedStrategy<Option<InstrumentationScope>> {
-    option::of((text(), text()).prop_map(|(name, version)| InstrumentationScope {
-        name,
-        version,
-        ..InstrumentationScope::default()
-    }))
-    .boxed()
+fn scope(reals: Reals) -> BoxedStrategy<Option<InstrumentationScope>> {
+    let scope = (text(), text(), attributes(reals)).prop_map(|(name, version, attributes)| {
+        InstrumentationScope { name, version, attributes, ..InstrumentationScope::default() }
+    });
+    option::of(scope).boxed()
+}
+
+fn exemplars(reals: Reals) -> BoxedStrategy<Vec<Exemplar>> {
+    let exemplar = (time(), attributes(reals), id(16)).prop_map(|(at, filtered_attributes, trace_id)| {
+        Exemplar { time_unix_nano: at, filtered_attributes, trace_id, ..Exemplar::default() }
+    });
+    prop_oneof![3 => Just(vec![]), 1 => vec(exemplar, 1..3)].boxed()
 }
 
 fn number_point(reals: Reals) -> BoxedStrategy<NumberDataPoint> {
@@ -122,8 +131,7 @@ fn number_point(reals: Reals) -> BoxedStrategy<NumberDataPoint> {
         4 => any::<i64>().prop_map(|number| Some(PointValue::AsInt(number))),
         1 => Just(None),
     ];
-    let exemplars = vec(time().prop_map(|at| Exemplar { time_unix_nano: at, ..Exemplar::default() }), 0..2);
-    (attributes(reals), time(), time(), flags(), value, exemplars)
+    (attributes(reals), time(), time(), flags(), value, exemplars(reals))
         .prop_map(|(attributes, start, at, flags, value, exemplars)| NumberDataPoint {
             attributes,
             start_time_unix_nano: start,
@@ -152,22 +160,24 @@ fn explicit(reals: Reals) -> BoxedStrategy<(Vec<f64>, Vec<u64>)> {
 
 fn histogram_point(reals: Reals) -> BoxedStrategy<HistogramDataPoint> {
     let numbers = (option::of(real(reals)), option::of(real(reals)), option::of(real(reals)));
-    (attributes(reals), (time(), time()), whole(), flags(), numbers, explicit(reals))
-        .prop_map(|(attributes, (start, at), count, flags, (sum, min, max), (bounds, counts))| {
-            HistogramDataPoint {
-                attributes,
-                start_time_unix_nano: start,
-                time_unix_nano: at,
-                count,
-                sum,
-                bucket_counts: counts,
-                explicit_bounds: bounds,
-                exemplars: vec![],
-                flags,
-                min,
-                max,
-            }
-        })
+    (attributes(reals), (time(), time()), whole(), flags(), numbers, (explicit(reals), exemplars(reals)))
+        .prop_map(
+            |(attributes, (start, at), count, flags, (sum, min, max), ((bounds, counts), exemplars))| {
+                HistogramDataPoint {
+                    attributes,
+                    start_time_unix_nano: start,
+                    time_unix_nano: at,
+                    count,
+                    sum,
+                    bucket_counts: counts,
+                    explicit_bounds: bounds,
+                    exemplars,
+                    flags,
+                    min,
+                    max,
+                }
+            },
+        )
         .boxed()
 }
 
@@ -252,19 +262,20 @@ fn metric(reals: Reals) -> BoxedStrategy<Metric> {
             .prop_map(|data_points| Some(Data::Summary(Summary { data_points }))),
         1 => Just(None),
     ];
-    (text(), text(), text(), data)
-        .prop_map(|(name, description, unit, data)| Metric {
+    let metadata = prop_oneof![4 => Just(vec![]), 1 => attributes(reals)];
+    (text(), text(), text(), metadata, data)
+        .prop_map(|(name, description, unit, metadata, data)| Metric {
             name,
             description,
             unit,
-            metadata: vec![],
+            metadata,
             data,
         })
         .boxed()
 }
 
 pub(crate) fn metrics(reals: Reals) -> impl Strategy<Value = ExportMetricsServiceRequest> {
-    let scoped = (scope(), vec(metric(reals), 0..4), text())
+    let scoped = (scope(reals), vec(metric(reals), 0..4), text())
         .prop_map(|(scope, metrics, schema_url)| ScopeMetrics { scope, metrics, schema_url });
     let resourced =
         (resource(reals), vec(scoped, 0..3), text()).prop_map(|(resource, scope_metrics, schema_url)| {
@@ -304,7 +315,16 @@ fn span(reals: Reals) -> BoxedStrategy<Span> {
         0..3,
     );
     let links = vec(
-        (id(16), id(8)).prop_map(|(trace_id, span_id)| Link { trace_id, span_id, ..Link::default() }),
+        (id(16), id(8), text(), attributes(reals), any::<u32>()).prop_map(
+            |(trace_id, span_id, trace_state, attributes, flags)| Link {
+                trace_id,
+                span_id,
+                trace_state,
+                attributes,
+                flags,
+                ..Link::default()
+            },
+        ),
         0..3,
     );
     let code = prop_oneof![4 => 0i32..3, 1 => any::<i32>()];
@@ -346,7 +366,7 @@ fn span(reals: Reals) -> BoxedStrategy<Span> {
 }
 
 pub(crate) fn spans(reals: Reals) -> impl Strategy<Value = ExportTraceServiceRequest> {
-    let scoped = (scope(), vec(span(reals), 0..4)).prop_map(|(scope, spans)| ScopeSpans {
+    let scoped = (scope(reals), vec(span(reals), 0..4)).prop_map(|(scope, spans)| ScopeSpans {
         scope,
         spans,
         ..ScopeSpans::default()
@@ -384,7 +404,7 @@ fn log_record(reals: Reals) -> BoxedStrategy<LogRecord> {
 }
 
 pub(crate) fn logs(reals: Reals) -> impl Strategy<Value = ExportLogsServiceRequest> {
-    let scoped = (scope(), vec(log_record(reals), 0..4)).prop_map(|(scope, log_records)| ScopeLogs {
+    let scoped = (scope(reals), vec(log_record(reals), 0..4)).prop_map(|(scope, log_records)| ScopeLogs {
         scope,
         log_records,
         ..ScopeLogs::default()

@@ -1,5 +1,6 @@
 //! Who says it: identities depend on content alone.
 
+use engine::batch::Payload;
 use engine::decode::{DecodeLimits, Decoder};
 use engine::record::{Encoding, Record, RecordKind};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -22,7 +23,7 @@ use super::{expect, record};
 struct Speaker {
     resource: Vec<KeyValue>,
     point: Vec<KeyValue>,
-    scope: String,
+    scope: InstrumentationScope,
     name: String,
     unit: String,
     monotonic: Option<bool>,
@@ -30,8 +31,8 @@ struct Speaker {
 
 impl Speaker {
     fn new(resource: Vec<KeyValue>, point: Vec<KeyValue>) -> Self {
-        let (scope, name, unit) = ("http".into(), "requests".into(), "1".into());
-        Self { resource, point, scope, name, unit, monotonic: None }
+        let (name, unit) = ("requests".into(), "1".into());
+        Self { resource, point, scope: scope("http", "1", vec![]), name, unit, monotonic: None }
     }
 
     fn request(&self) -> ExportMetricsServiceRequest {
@@ -53,8 +54,8 @@ impl Speaker {
             data: Some(data),
             ..Metric::default()
         };
-        let scope = InstrumentationScope { name: self.scope.clone(), ..InstrumentationScope::default() };
-        let scoped = ScopeMetrics { scope: Some(scope), metrics: vec![metric], ..ScopeMetrics::default() };
+        let scope = Some(self.scope.clone());
+        let scoped = ScopeMetrics { scope, metrics: vec![metric], ..ScopeMetrics::default() };
         let resource = Resource { attributes: self.resource.clone(), ..Resource::default() };
         let resourced =
             ResourceMetrics { resource: Some(resource), scope_metrics: vec![scoped], ..Default::default() };
@@ -68,6 +69,15 @@ impl Speaker {
             Record { tenant: tenant.into(), ..record(RecordKind::Metrics, Encoding::OtlpProto, body) };
         let (batch, _) = decoder.decode(&record).unwrap();
         expect::ids(&batch.payload)[0]
+    }
+}
+
+fn scope(name: &str, version: &str, attributes: Vec<KeyValue>) -> InstrumentationScope {
+    InstrumentationScope {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        attributes,
+        ..InstrumentationScope::default()
     }
 }
 
@@ -121,6 +131,26 @@ proptest! {
     }
 }
 
+/// Scenario: one request whose points report two series in turn, three times each. Guarantees: the dictionary has one
+/// entry per series, also when the next request is decoded.
+#[test]
+fn a_series_stands_once_in_the_dictionary() {
+    let speaker = |n: i64| Speaker::new(vec![], vec![pair("n", Value::IntValue(n))]);
+    let mut request = speaker(1).request();
+    let metric = &mut request.resource_metrics[0].scope_metrics[0].metrics[0];
+    let Some(Data::Gauge(gauge)) = &mut metric.data else { panic!("a gauge was made") };
+    let one = gauge.data_points[0].clone();
+    let other = NumberDataPoint { attributes: speaker(2).point, ..one.clone() };
+    gauge.data_points = vec![[one, other]; 3].concat();
+    let record = record(RecordKind::Metrics, Encoding::OtlpProto, request.encode_to_vec());
+    let mut decoder = fresh();
+    for _ in 0..2 {
+        let (batch, _) = decoder.decode(&record).unwrap();
+        let Payload::Metrics(metrics) = &batch.payload else { panic!("metrics were sent") };
+        assert_eq!((metrics.numbers.num_rows(), metrics.series.len()), (6, 2));
+    }
+}
+
 /// Scenario: more speakers than a cache holds. Guarantees: it starts anew, and says so.
 #[test]
 fn a_full_cache_starts_anew() {
@@ -146,7 +176,11 @@ fn whatever_differs_is_another_series() {
         Speaker { point: vec![pair("k", Value::DoubleValue(1.0))], ..base.clone() },
         Speaker { point: vec![pair("j", Value::StringValue("1".into()))], ..base.clone() },
         Speaker { point: vec![], ..base.clone() },
-        Speaker { scope: "grpc".into(), ..base.clone() },
+        Speaker { scope: scope("grpc", "1", vec![]), ..base.clone() },
+        Speaker { scope: scope("http", "2", vec![]), ..base.clone() },
+        Speaker { scope: scope("http1", "", vec![]), ..base.clone() },
+        Speaker { scope: scope("http", "1", text("1")), ..base.clone() },
+        Speaker { scope: scope("http", "1", text("1")), point: vec![], ..base.clone() },
         Speaker { name: "errors".into(), ..base.clone() },
         Speaker { unit: "s".into(), ..base.clone() },
         Speaker { name: "request".into(), unit: "s1".into(), ..base.clone() },

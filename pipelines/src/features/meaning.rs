@@ -88,7 +88,9 @@ fn meaning_of(series: &Series, identities: &mut IdentityCache, cached_max: usize
             Temporality::Delta => Counting::Delta,
         },
     };
-    let stream = digest(&[&format!("{:032x}", series.resource.id.0), &series.scope, &series.name]);
+    let scope = &series.scope;
+    let stream =
+        digest(&[&format!("{:032x}", series.resource.id.0), &scope.name, &scope.version, &series.name]);
     Some(Meaning { sender: identity, stream, counting, role, overflow })
 }
 

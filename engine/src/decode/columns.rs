@@ -1,0 +1,153 @@
+//! Arrow columns of variable width, filled without a builder's work per row.
+//!
+//! # Invariants
+//! `offsets` begins with 0 and has one entry more than there are rows. What lies behind the last offset is a row that
+//! is being written: it is closed by [`ListColumn::close`] or taken back by [`ListColumn::abandon`].
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray, FixedSizeBinaryArray, ListArray, PrimitiveArray, StringArray};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field};
+
+use super::error::WireFault;
+
+/// The least bytes that a row comes from.
+pub(super) const ROW_BYTES_MIN: usize = 16;
+
+/// Why offsets of 32 bits are enough.
+const FITS: &str = "a body has at most 256 MiB, and no byte of it becomes more than six";
+
+/// How much a column holds: the next batch's will hold about as much.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Held {
+    rows: usize,
+    values: usize,
+}
+
+impl Held {
+    /// No more than can come from so many bytes.
+    pub(super) fn at_most(self, bytes: usize) -> Self {
+        Self { rows: self.rows.min(bytes / ROW_BYTES_MIN), values: self.values.min(bytes) }
+    }
+
+    pub(super) fn rows(self) -> usize {
+        self.rows
+    }
+}
+
+/// Lists of numbers, texts or bytes, one per row.
+#[derive(Debug)]
+pub(super) struct ListColumn<T> {
+    offsets: Vec<i32>,
+    pub(super) values: Vec<T>,
+}
+
+impl<T> ListColumn<T> {
+    /// With room for as much as another column holds.
+    pub(super) fn like(held: Held) -> Self {
+        let mut offsets = Vec::with_capacity(held.rows + 1);
+        offsets.push(0);
+        Self { offsets, values: Vec::with_capacity(held.values) }
+    }
+
+    /// How much it holds.
+    pub(super) fn held(&self) -> Held {
+        Held { rows: self.offsets.len() - 1, values: self.begin() }
+    }
+
+    fn begin(&self) -> usize {
+        self.offsets.last().map_or(0, |last| *last as usize)
+    }
+
+    /// The row that is being written.
+    #[inline(always)]
+    pub(super) fn pending(&self) -> &[T] {
+        &self.values[self.begin()..]
+    }
+
+    /// Ends the row.
+    #[inline(always)]
+    pub(super) fn close(&mut self) {
+        self.offsets.push(i32::try_from(self.values.len()).expect(FITS));
+    }
+
+    /// Takes back what was written of the row.
+    pub(super) fn abandon(&mut self) {
+        self.values.truncate(self.begin());
+    }
+
+    /// Takes the last row back.
+    pub(super) fn pop(&mut self) {
+        if self.offsets.len() > 1 {
+            self.offsets.pop();
+            self.abandon();
+        }
+    }
+
+    fn into_offsets(self) -> (OffsetBuffer<i32>, Vec<T>) {
+        (OffsetBuffer::new(ScalarBuffer::from(self.offsets)), self.values)
+    }
+}
+
+impl<T: Copy> ListColumn<T> {
+    /// A whole row.
+    #[inline(always)]
+    pub(super) fn push(&mut self, row: &[T]) {
+        self.values.extend_from_slice(row);
+        self.close();
+    }
+}
+
+impl ListColumn<u8> {
+    /// The column as texts: here, all at once, it shows whether they are.
+    pub(super) fn into_texts(self) -> Result<ArrayRef, WireFault> {
+        let (offsets, values) = self.into_offsets();
+        match StringArray::try_new(offsets, Buffer::from_vec(values), None) {
+            Ok(texts) => Ok(Arc::new(texts)),
+            Err(_) => Err(WireFault::Utf8),
+        }
+    }
+
+    /// The column as bytes.
+    pub(super) fn into_bytes(self) -> ArrayRef {
+        let (offsets, values) = self.into_offsets();
+        Arc::new(BinaryArray::new(offsets, Buffer::from_vec(values), None))
+    }
+}
+
+/// The column as lists of numbers.
+pub(super) fn into_lists<P: ArrowPrimitiveType>(column: ListColumn<P::Native>) -> ArrayRef {
+    let (offsets, values) = column.into_offsets();
+    let item = Arc::new(Field::new("item", DataType::clone(&P::DATA_TYPE), false));
+    let values: PrimitiveArray<P> = PrimitiveArray::new(ScalarBuffer::from(values), None);
+    Arc::new(ListArray::new(item, offsets, Arc::new(values), None))
+}
+
+/// Ids of `N` bytes, which some rows may lack.
+#[derive(Debug)]
+pub(super) struct IdColumn<const N: usize> {
+    values: Vec<u8>,
+    present: Vec<bool>,
+}
+
+impl<const N: usize> IdColumn<N> {
+    /// With room for so many rows.
+    pub(super) fn new(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows * N), present: Vec::with_capacity(rows) }
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&mut self, id: Option<&[u8; N]>) {
+        self.values.extend_from_slice(id.unwrap_or(&[0; N]));
+        self.present.push(id.is_some());
+    }
+
+    pub(super) fn finish(self) -> ArrayRef {
+        let nulls = NullBuffer::from(self.present);
+        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        let width = i32::try_from(N).expect("ids have 8 or 16 bytes");
+        let ids = FixedSizeBinaryArray::new(width, Buffer::from_vec(self.values), nulls);
+        Arc::new(ids)
+    }
+}

@@ -4,6 +4,7 @@
 //! bits (all transcendental functions come from `libm`, sums run in a fixed order, time is an argument).
 //! Deliberately absent: streams, batches, clocks, files and names of services.
 
+pub mod absence;
 pub mod accuracy;
 pub mod bank;
 pub mod calibrate;

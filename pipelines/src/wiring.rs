@@ -20,7 +20,7 @@ use crate::scoring::{Scoring, ScoringCounts, ScoringParams, VerdictBoard};
 use crate::topology::CallGraph;
 
 /// Version of the layout of [`Judge`]'s state.
-const STATE_VERSION: u32 = 2;
+const STATE_VERSION: u32 = 3;
 const NAME: &str = "judge";
 
 /// What the operator counts besides its output.

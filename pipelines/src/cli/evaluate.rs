@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::evaluate_vectors::{Extent, vectors};
 use super::{ConfigArgs, Exit, chain_of, evaluate_exhaustion, evaluate_logs, evaluate_series};
-use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary};
+use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary, export_exhaustion};
 
 /// What can be evaluated.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -81,6 +81,12 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         Kind::Canary => canary(args),
         Kind::Exhaustion => {
             use evaluate_exhaustion::Generated;
+            if let Some(out) = &args.write_otlp
+                && let Err(error) = export_exhaustion(&args.folder, out)
+            {
+                eprintln!("error: {}", chain_of(&error));
+                return Exit::Failed;
+            }
             let generated = if args.simulate { Generated::Yes } else { Generated::No };
             evaluate_exhaustion::exhaustion(&args.folder, args.json, args.html.as_deref(), generated)
         }

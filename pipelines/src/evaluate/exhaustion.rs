@@ -115,20 +115,27 @@ pub fn evaluate_exhaustion(
     folder: &Path,
     params: &ExhaustionValidParams,
 ) -> Result<ExhaustionReport, RecordingError> {
-    let path = folder.join("labels.json");
-    let text = std::fs::read(&path).map_err(|source| RecordingError::File { path: path.clone(), source })?;
-    let labels: Vec<ExhaustionLabel> = serde_json::from_slice(&text).map_err(|e| RecordingError::Line {
-        path,
-        line: e.line(),
-        why: e.to_string(),
-    })?;
     let mut series = Vec::new();
-    for label in &labels {
+    for label in &read_labels(folder)? {
         for (resource, usage) in read_usage(folder, &label.id)? {
             series.push(forecast(label, resource, &usage, params));
         }
     }
     Ok(report(series))
+}
+
+/// Reads `labels.json` of a folder of recordings.
+///
+/// # Errors
+/// [`RecordingError`] names file and line.
+pub(super) fn read_labels(folder: &Path) -> Result<Vec<ExhaustionLabel>, RecordingError> {
+    let path = folder.join("labels.json");
+    let text = std::fs::read(&path).map_err(|source| RecordingError::File { path: path.clone(), source })?;
+    serde_json::from_slice(&text).map_err(|e| RecordingError::Line {
+        path,
+        line: e.line(),
+        why: e.to_string(),
+    })
 }
 
 /// The resources of a recording that have a limit.

@@ -7,6 +7,7 @@
 mod canary;
 mod canaryrec;
 mod exhaustion;
+mod exhaustion_otlp;
 mod exhaustion_page;
 mod exhaustion_simulate;
 mod export;
@@ -32,6 +33,7 @@ pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingErro
 pub use exhaustion::{
     ExhaustionLabel, ExhaustionReport, ExhaustionResult, RecordedUsage, evaluate_exhaustion, read_usage,
 };
+pub use exhaustion_otlp::export_exhaustion;
 pub use exhaustion_page::exhaustion_page;
 pub use exhaustion_simulate::{SimulatedRule, simulate_exhaustion};
 pub use export::export_canary;

@@ -45,7 +45,7 @@ pub fn build(notice: &Notice, origin: Origin, capsule: Option<Capsule>) -> RiskE
         evidence,
         counter_evidence,
         similar: Vec::new(),
-        forecast: None,
+        forecast: incident.leading().and_then(|lead| lead.forecast.clone()),
         recommended: if notice.status == RiskStatus::Resolved {
             Vec::new()
         } else {

@@ -79,5 +79,5 @@ fn page(reason: &str) -> Recommendation {
 /// Whether a rule may ask for `act`: those whose false alarms are bounded by a test.
 #[must_use]
 pub const fn may_act(rule: RuleName) -> bool {
-    matches!(rule, RuleName::CanaryTest | RuleName::Silence | RuleName::BeforeAfter)
+    matches!(rule, RuleName::CanaryTest | RuleName::Silence | RuleName::BeforeAfter | RuleName::Exhaustion)
 }

@@ -1,6 +1,6 @@
 //! Findings: what a rule states about a service at a moment. A rule repeats its statement as long as it holds.
 
-use contract::{Evidence, Level, Scope};
+use contract::{Evidence, Forecast, Level, Scope};
 use engine::record::UnixNanos;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub enum RuleName {
     Silence,
     /// After against before and against peers, where there is no control arm.
     BeforeAfter,
+    /// A resource that runs out, `models::exhaustion`.
+    Exhaustion,
     /// A static threshold.
     Slo,
     /// The robust baseline of a service's own signals.
@@ -29,6 +31,7 @@ impl RuleName {
             Self::CanaryTest => "canary_test",
             Self::Silence => "silence",
             Self::BeforeAfter => "before_after",
+            Self::Exhaustion => "exhaustion",
             Self::Slo => "slo",
             Self::Baseline => "baseline",
         }
@@ -68,6 +71,9 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// What speaks against it.
     pub counter_evidence: Vec<Evidence>,
+    /// When something runs out.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
 }
 
 /// The arm that a finding blames, and what it is compared with.

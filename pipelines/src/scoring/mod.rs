@@ -8,6 +8,8 @@ mod capsule;
 mod cells;
 mod contest;
 mod cost;
+mod exhaustion;
+mod exhaustion_wording;
 mod finding;
 mod lines;
 mod nodes;

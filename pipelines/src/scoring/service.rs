@@ -12,6 +12,8 @@ use super::capsule::Tape;
 use super::cells::{Cadence, CellBuffer, ServiceTick};
 use super::contest::{Contest, Turn, fresh_test};
 use super::cost::CostWatch;
+use super::exhaustion::ExhaustionWatch;
+use super::exhaustion_wording;
 use super::finding::{Statement, Suspect};
 use super::lines::LineWatch;
 use super::nodes::{NodeTally, Nodes};
@@ -44,6 +46,10 @@ pub struct ScoringCounts {
     pub pods_refused: u64,
     /// Times the cadence of a service changed, which starts its comparison anew.
     pub cadence_changes: u64,
+    /// Resources that found no room for a forecast.
+    pub forecasts_refused: u64,
+    /// Findings of resources that run out.
+    pub exhaustions_found: u64,
 }
 
 /// State of one service.
@@ -74,6 +80,7 @@ pub struct Scoring {
     params: ScoringParams,
     services: BTreeMap<ServiceKey, ServiceState>,
     nodes: Nodes,
+    exhaustion: ExhaustionWatch,
     counts: ScoringCounts,
 }
 
@@ -81,7 +88,13 @@ impl Scoring {
     /// Knows no service yet.
     #[must_use]
     pub fn new(params: ScoringParams) -> Self {
-        Self { params, services: BTreeMap::new(), nodes: Nodes::default(), counts: ScoringCounts::default() }
+        Self {
+            params,
+            services: BTreeMap::new(),
+            nodes: Nodes::default(),
+            exhaustion: ExhaustionWatch::default(),
+            counts: ScoringCounts::default(),
+        }
     }
 
     /// What found no room so far.
@@ -101,9 +114,24 @@ impl Scoring {
             state.close(rows.upto, &mut self.nodes);
             statements.extend(state.judge(key, rows.upto, &self.params, &self.nodes));
         }
+        self.exhaustion.on_rows(rows);
+        statements.extend(self.running_out(rows.upto));
         self.nodes.expire(rows.upto);
         self.services.retain(|_, state| state.last_row_at + 3_600 * NANOS_PER_SEC >= rows.upto);
         statements
+    }
+
+    /// Findings about resources that run out, one a service at the most.
+    fn running_out(&mut self, upto: UnixNanos) -> Vec<Statement> {
+        let standing = self.exhaustion.standing(upto);
+        self.counts.forecasts_refused = self.exhaustion.refused;
+        self.counts.exhaustions_found += standing.len() as u64;
+        let found = |running_out: &_| {
+            let service = exhaustion_wording::service_of(running_out);
+            let compared = self.services.get(service).and_then(|state| state.contest.suspect());
+            Statement::Found(exhaustion_wording::finding(running_out, compared))
+        };
+        standing.iter().map(found).collect()
     }
 
     /// The comparisons as they stand.
@@ -131,7 +159,7 @@ impl Scoring {
     /// State for the checkpoint.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        let parts = (&self.services, &self.nodes, &self.counts);
+        let parts = (&self.services, &self.nodes, &self.exhaustion, &self.counts);
         postcard::to_stdvec(&parts).expect("plain values always serialise")
     }
 
@@ -140,7 +168,7 @@ impl Scoring {
     /// # Errors
     /// The decoder's words, for bytes that are not a state of this version.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
-        (self.services, self.nodes, self.counts) = postcard::from_bytes(bytes)?;
+        (self.services, self.nodes, self.exhaustion, self.counts) = postcard::from_bytes(bytes)?;
         Ok(())
     }
 

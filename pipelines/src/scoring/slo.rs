@@ -97,6 +97,7 @@ impl SloWatch {
             maturity: 1.0,
             evidence,
             counter_evidence: Vec::new(),
+            forecast: None,
         }))
     }
 

@@ -108,6 +108,7 @@ fn by_test(
         maturity: maturity(reading),
         evidence,
         counter_evidence: counter,
+        forecast: None,
     })
 }
 
@@ -207,6 +208,7 @@ fn by_silence(service: &ServiceKey, suspect: &Suspect, judged: &Judged, at: Unix
         maturity: 1.0,
         evidence,
         counter_evidence,
+        forecast: None,
     })
 }
 

@@ -67,6 +67,7 @@ fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {
         .collect();
     counts.insert(("scoring", "services_refused"), report.scoring.services_refused);
     counts.insert(("scoring", "pods_refused"), report.scoring.pods_refused);
+    counts.insert(("scoring", "forecasts_refused"), report.scoring.forecasts_refused);
     counts.insert(("scoring", "cadence_changes"), report.scoring.cadence_changes);
     counts.insert(("incident", "refused"), report.incidents.refused);
     counts.insert(("judge", "messages_unreadable"), report.judge.messages_unreadable);

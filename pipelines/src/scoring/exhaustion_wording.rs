@@ -1,0 +1,98 @@
+//! A resource that runs out, as a finding with evidence in numbers and words.
+//!
+//! It alerts. Only the strict rule, on a version that is new and leaks where the one before did not, asks for `act`.
+
+use contract::{Evidence, Forecast, Level, Timestamp};
+use models::exhaustion::{Certainty, Exhaustion};
+
+use super::exhaustion::RunningOut;
+use super::finding::{Finding, RuleName, Suspect};
+use crate::features::{ResourceSignal, ServiceKey};
+
+/// Resource on the wire, and its unit.
+const fn named(signal: ResourceSignal) -> (&'static str, &'static str) {
+    match signal {
+        ResourceSignal::Memory => ("memory", "By"),
+        ResourceSignal::Heap => ("heap", "By"),
+        ResourceSignal::Disk => ("disk", "By"),
+        ResourceSignal::FileDescriptors => ("file descriptors", "{descriptor}"),
+        ResourceSignal::Threads => ("threads", "{thread}"),
+        ResourceSignal::PoolInUse => ("connections", "{connection}"),
+        ResourceSignal::Cpu | ResourceSignal::Restarts | ResourceSignal::PoolPending => ("resource", "1"),
+    }
+}
+
+/// The finding; `compared` is the arm that the service's comparison suspects, which is the same incident.
+pub(crate) fn finding(running_out: &RunningOut, compared: Option<&Suspect>) -> Finding {
+    let RunningOut { subject, signal, ahead, at, pods, .. } = running_out;
+    let suspect = running_out.suspect.as_ref().map(|own| match compared {
+        Some(compared) if compared.arm == own.arm => compared.clone(),
+        _ => own.clone(),
+    });
+    let level = match (ahead.certainty, &suspect) {
+        (Certainty::Act, Some(_)) => Level::Act,
+        _ => Level::Alert,
+    };
+    let nanos = |secs: f64| (secs * 1e9) as i64;
+    let confidence = ahead.certainty.confidence();
+    Finding {
+        rule: RuleName::Exhaustion,
+        service: service_of(running_out).clone(),
+        suspect,
+        since: at.saturating_sub(nanos(ahead.span_secs)),
+        at: *at,
+        level,
+        failure_probability: confidence,
+        severity: (1.0 - ahead.left_secs / 7_200.0).clamp(0.25, 1.0),
+        impact: pods.0 as f64 / pods.1.max(1) as f64,
+        maturity: 1.0,
+        evidence: vec![Evidence {
+            signal: format!("{} exhaustion", named(*signal).0),
+            unit: named(*signal).1.to_owned(),
+            expected: ahead.held_before * running_out.limit,
+            lower: 0.0,
+            upper: running_out.limit,
+            observed: ahead.used * running_out.limit,
+            p_value: None,
+            e_value: None,
+            contribution: 1.0,
+            text: in_words(named(*signal).0, &subject.pod.name, ahead),
+            exemplar_trace_ids: Vec::new(),
+            log_templates: Vec::new(),
+        }],
+        counter_evidence: Vec::new(),
+        forecast: Some(Forecast {
+            resource: named(*signal).0.to_owned(),
+            exhausts_at: Timestamp::from_unix_nanos(at.saturating_add(nanos(ahead.left_secs))),
+            confidence,
+        }),
+    }
+}
+
+/// Whose resource it is.
+pub(crate) fn service_of(running_out: &RunningOut) -> &ServiceKey {
+    &running_out.subject.service
+}
+
+fn in_words(resource: &str, pod: &str, ahead: &Exhaustion) -> String {
+    let before = if ahead.held_before > 0.0 {
+        format!(", above the {:.0} % that it held before", 100.0 * ahead.held_before)
+    } else {
+        String::new()
+    };
+    format!(
+        "{resource} of pod {} is at {:.1} % of its limit and has risen by {:.2} % a minute for {}{before}: full in {} \
+         (90 % within {} to {})",
+        if pod.is_empty() { "without a name" } else { pod },
+        100.0 * ahead.used,
+        6_000.0 * ahead.rise_per_sec,
+        span(ahead.span_secs),
+        span(ahead.left_secs),
+        span(ahead.earliest_secs),
+        span(ahead.latest_secs)
+    )
+}
+
+fn span(secs: f64) -> String {
+    if secs < 120.0 { format!("{secs:.0} s") } else { format!("{:.0} min", secs / 60.0) }
+}

@@ -274,6 +274,7 @@ mod tests {
             maturity: 1.0,
             evidence: Vec::new(),
             counter_evidence: Vec::new(),
+            forecast: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::canary_params::CanaryValidParams;
+use super::counts::OWN_TIME;
 use super::dispersion::{Blocks, Cell};
 use super::grid::ln_weighted;
 use super::pods::{Arm, PodSlots, Row, row};
@@ -17,12 +18,14 @@ use super::sick::{SickWatch, WATCHED};
 use super::signal::{Context, Signal};
 use super::silence::{CanaryPresence, Quiet, judge};
 use super::verdict::{Evidence, decide, needs_secs, obstacle};
-use super::{Decision, Mode, N_SIGNALS, Reading, SignalReading, SilenceReading, Tick, WarmupCurve};
+use super::{Decision, Mode, N_SIGNALS, OwnTime, Reading, SignalReading, SilenceReading, Tick, WarmupCurve};
 
 /// Block after which the evidence of aligned events is settled, and distance of the checks for sick pods.
 const BLOCK_SECS: f64 = 10.0;
 /// A pod counts as serving this long after it was last heard of (or three exports, if that is longer).
 const ALIVE_SECS: f64 = 60.0;
+/// Signals of medians.
+const MEDIANS: [usize; 2] = [1, OWN_TIME];
 /// The prior warm-up curve is as good as over after this age.
 const WARM_SECS: f64 = 180.0;
 
@@ -32,7 +35,7 @@ const WARM_SECS: f64 = 180.0;
 /// use models::sequential::{CanaryParams, CanaryTest, Decision, Mode, PodCounts, PodIdx, Tick};
 /// let params = CanaryParams::default().check().unwrap();
 /// let mut test = CanaryTest::new(&params, Mode::Events, 0);
-/// let pod = |nth, errors| PodCounts { pod: PodIdx(nth), requests: 50, bad: [errors, 0, 0, 0], age_secs: 1e6 };
+/// let pod = |nth, errors| PodCounts { pod: PodIdx(nth), requests: 50, bad: [errors, 0, 0, 0, 0, 0], age_secs: 1e6 };
 /// let control: Vec<PodCounts> = (0..8).map(|nth| pod(nth, nth as u64 % 2)).collect();
 /// for second in 1..60 {
 ///     let canary = [pod(8, 10), pod(9, 10)];
@@ -48,12 +51,15 @@ pub struct CanaryTest {
     params: CanaryValidParams,
     mode: Mode,
     release_at: i64,
-    curve: WarmupCurve,
+    /// How old pods must be before nothing of their warm-up is guessed.
+    warm_secs: f64,
     node_clean: bool,
     control: PodSlots,
     canary: PodSlots,
     sick: SickWatch,
     signals: Vec<Signal>,
+    /// How many of them are judged: all, or those before the own-time ones.
+    n_judged: usize,
     /// The ticks around the one being decided; one on events, three on exports.
     window: VecDeque<Row>,
     requests: Blocks,
@@ -71,7 +77,7 @@ pub struct CanaryTest {
 }
 
 impl CanaryTest {
-    /// A test of a release at `release_at` (nanoseconds since 1970), with the prior warm-up curve.
+    /// A test of a release at `release_at` (nanoseconds since 1970).
     #[must_use]
     pub fn new(params: &CanaryValidParams, mode: Mode, release_at: i64) -> Self {
         let values = params.values();
@@ -79,12 +85,13 @@ impl CanaryTest {
             params: *params,
             mode,
             release_at,
-            curve: WarmupCurve::default(),
+            warm_secs: 0.0,
             node_clean: false,
             control: PodSlots::new(values.max_control_pods),
             canary: PodSlots::new(values.max_canary_pods),
             sick: SickWatch::default(),
             signals: (0..N_SIGNALS).map(|nth| Signal::new(nth, mode, values.excluded_odds)).collect(),
+            n_judged: OWN_TIME,
             window: VecDeque::with_capacity(3),
             requests: Blocks::new([1, 5, 20, 60]),
             request_share: Vec::new(),
@@ -101,12 +108,17 @@ impl CanaryTest {
         }
     }
 
-    /// The same test with what earlier deploys showed about warm-up. Call it before the first tick after
-    /// the release.
+    /// The same test, whose latency counts were taken against limits that this curve stretches for young pods; with the
+    /// prior curve it says so. Call it before the first tick after the release.
     #[must_use]
-    pub fn with_curve(mut self, curve: WarmupCurve) -> Self {
-        self.curve = curve;
+    pub fn with_curve(mut self, curve: &WarmupCurve) -> Self {
+        self.warm_secs = if matches!(curve, WarmupCurve::Prior) { WARM_SECS } else { 0.0 };
         self
+    }
+
+    /// From the next tick on the service's own time is judged too, or not any more.
+    pub fn judge_own_time(&mut self, own_time: OwnTime) {
+        self.n_judged = if own_time == OwnTime::Comparable { N_SIGNALS } else { OWN_TIME };
     }
 
     /// A test with the same settings that knows nothing, neither of controls nor of a release, for one at `at`.
@@ -123,6 +135,7 @@ impl CanaryTest {
         self.due_requests = 0.0;
         self.canary = PodSlots::new(self.params.values().max_canary_pods);
         self.node_clean = false;
+        self.n_judged = OWN_TIME;
         self.restarts = 0;
         self.youngest_secs = f64::MAX;
         self.decision = Decision::Continue;
@@ -271,8 +284,7 @@ impl CanaryTest {
         let k = self.control.alive(row.at, alive_secs).filter(|&slot| !self.sick.is_sick(slot)).count();
         let m = self.canary.alive(row.at, alive_secs).count();
         let params = self.params;
-        let curve = std::mem::take(&mut self.curve);
-        let ctx = Context { params: params.values(), curve: &curve, k: k as f64, m: m as f64 };
+        let ctx = Context { params: params.values(), k: k as f64, m: m as f64 };
         for signal in &mut self.signals {
             let local =
                 if metrics { signal.local_of_rows(self.window.iter()) } else { signal.local_of_blocks() };
@@ -286,46 +298,43 @@ impl CanaryTest {
             self.signals.iter_mut().for_each(Signal::restart);
         }
         self.read(elapsed_secs, ctx);
-        self.curve = curve;
     }
 
     fn read(&mut self, elapsed_secs: f64, ctx: Context<'_>) {
-        let seen: Vec<_> = self.signals.iter().map(|signal| signal.evidence(ctx)).collect();
+        let judged = self.signals.get(..self.n_judged).unwrap_or(&self.signals);
+        let seen: Vec<_> = judged.iter().map(|signal| signal.evidence(ctx)).collect();
         let ln_e = mean(seen.iter().map(|signal| signal.ln_e));
         let mut signals = [SignalReading::default(); N_SIGNALS];
-        for (nth, (reading, signal)) in signals.iter_mut().zip(&self.signals).enumerate() {
+        for (nth, (reading, signal)) in signals.iter_mut().zip(judged).enumerate() {
             if let Some(seen) = seen.get(nth) {
                 *reading = signal.reading(seen, ctx);
-                reading.contribution = libm::exp(seen.ln_e - ln_e) / N_SIGNALS as f64;
+                reading.contribution = libm::exp(seen.ln_e - ln_e) / judged.len() as f64;
             }
         }
         let ln_e_without_worst_pod = if ln_e >= -libm::log(ctx.params.alpha_pass) {
-            let slots = self.signals.first().map_or(0, Signal::n_without);
+            let slots = judged.first().map_or(0, Signal::n_without);
             let each = (0..slots).map(|slot| {
                 mean(
-                    self.signals
-                        .iter()
-                        .zip(&seen)
-                        .map(|(signal, seen)| signal.ln_e_without(slot, &seen.tau2, ctx)),
+                    judged.iter().zip(&seen).map(|(signal, seen)| signal.ln_e_without(slot, &seen.tau2, ctx)),
                 )
             });
             if slots >= 2 { each.min_by(f64::total_cmp) } else { None }
         } else {
             None
         };
-        // p50 says little about harm: errors and the two upper latencies must all be cleared.
-        let judged = || seen.iter().enumerate().filter(|(nth, _)| *nth != 1).map(|(_, signal)| signal);
-        let prior = matches!(ctx.curve, WarmupCurve::Prior);
+        // p50 says little about harm: errors and the upper latencies must all be cleared.
+        let upper =
+            || seen.iter().enumerate().filter(|(nth, _)| !MEDIANS.contains(nth)).map(|(_, signal)| signal);
         let evidence = Evidence {
             ln_e,
             ln_e_without_worst_pod,
-            ln_pass: judged().map(|signal| signal.ln_pass).fold(f64::INFINITY, f64::min),
+            ln_pass: upper().map(|signal| signal.ln_pass).fold(f64::INFINITY, f64::min),
             elapsed_secs,
             n_control_pods: ctx.k as usize,
             n_canary_pods: self.signals.first().map_or(0, Signal::n_without),
             node_clean: self.node_clean,
             pod_sd: signals.iter().map(|signal| signal.pod_sd).fold(0.0, f64::max),
-            warm_in_secs: if prior { (WARM_SECS - self.youngest_secs).max(0.0) } else { 0.0 },
+            warm_in_secs: (self.warm_secs - self.youngest_secs).max(0.0),
             both_degraded: self.signals.first().is_some_and(Signal::control_degraded),
             canary_requests: signals[0].canary_requests as f64,
         };
@@ -339,7 +348,7 @@ impl CanaryTest {
             ln_pass: evidence.ln_pass,
             signals,
             needs_secs: if settled { 0 } else { needs_secs(ctx.params, &evidence) },
-            no_harm_above: judged()
+            no_harm_above: upper()
                 .map(|signal| signal.excluded)
                 .try_fold(1.0_f64, |all, one| Some(all.max(one?))),
             elapsed_secs,
@@ -358,6 +367,7 @@ fn secs_between(from: i64, to: i64) -> f64 {
 
 /// The mean of the signals' evidence, valid under any dependence between them.
 fn mean(ln_e: impl Iterator<Item = f64>) -> f64 {
-    let pairs: Vec<(f64, f64)> = ln_e.map(|value| (1.0 / N_SIGNALS as f64, value)).collect();
+    let values: Vec<f64> = ln_e.collect();
+    let pairs: Vec<(f64, f64)> = values.iter().map(|&value| (1.0 / values.len() as f64, value)).collect();
     ln_weighted(&pairs)
 }

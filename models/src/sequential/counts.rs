@@ -5,8 +5,26 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Signals per tick: 0 is errors, 1, 2 and 3 are requests slower than the control's trailing p50, p90, p99.
-pub const N_SIGNALS: usize = 4;
+/// Signals per tick: 0 is errors, 1, 2 and 3 are requests slower than the control's trailing p50, p90, p99; 4 and 5 are
+/// requests on which the service itself, its calls left out, spent more time than the control's trailing p50 and p90.
+pub const N_SIGNALS: usize = 6;
+/// The first of the signals of a service's own time; they count only where it can be
+/// compared ([`CanaryTest::judge_own_time`](super::CanaryTest::judge_own_time)).
+pub(crate) const OWN_TIME: usize = 4;
+
+/// Whether the time that requests took in the service itself can be compared between the arms.
+///
+/// ```
+/// use models::sequential::OwnTime;
+/// assert_ne!(OwnTime::Comparable, OwnTime::Untold);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OwnTime {
+    /// Both arms tell it in the same way.
+    Comparable,
+    /// It is not told, or the arms are instrumented differently.
+    Untold,
+}
 
 /// A pod's number, the same over the whole rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,7 +57,8 @@ pub struct PodCounts {
     pub pod: PodIdx,
     /// Requests that ended in the tick.
     pub requests: u64,
-    /// Bad ones among them, per signal; a number above `requests` counts as `requests`.
+    /// Bad ones among them, per signal; the limits of latencies stretched by what the pod's age excuses
+    /// ([`WarmupCurve`](super::WarmupCurve)). A number above `requests` counts as `requests`.
     pub bad: [u64; N_SIGNALS],
     /// Seconds since the pod became ready, at the end of what it reported here.
     pub age_secs: f64,
@@ -49,7 +68,7 @@ pub struct PodCounts {
 ///
 /// ```
 /// use models::sequential::{PodCounts, PodIdx, Tick};
-/// let pod = PodCounts { pod: PodIdx(0), requests: 25, bad: [0, 12, 2, 0], age_secs: 900.0 };
+/// let pod = PodCounts { pod: PodIdx(0), requests: 25, bad: [0, 12, 2, 0, 0, 0], age_secs: 900.0 };
 /// let tick = Tick { at: 1_000_000_000, span_secs: 1.0, control: &[pod], canary: &[] };
 /// assert_eq!(tick.control.len(), 1);
 /// ```

@@ -52,6 +52,10 @@ pub(crate) fn local(cells: impl Iterator<Item = Cell> + Clone) -> f64 {
     if ratio > 1.0 + 2.5 * libm::sqrt(2.0 / dof) { 1.0 + total / (total + 10.0) * (ratio - 1.0) } else { 1.0 }
 }
 
+/// Degrees of freedom from which on a block counts in full. The ratio of few pods is mostly chance, and the largest of
+/// four chances would pass for dispersion.
+const TRUSTED_DOF: f64 = 9.0;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Level {
     ticks: u32,
@@ -115,7 +119,7 @@ impl Level {
     fn close(&mut self) {
         let seen = homogeneity(self.cells.iter().copied(), 0.0);
         if seen.dof >= 1.0 {
-            let weight = seen.total.min(50.0);
+            let weight = seen.total.min(50.0) * (seen.dof / TRUSTED_DOF).min(1.0);
             self.weighted += seen.chi2 / seen.dof * weight;
             self.weight += weight;
         }

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn counts(pod: u32) -> PodCounts {
-        PodCounts { pod: PodIdx(pod), requests: 10, bad: [1, 99, 0, 0], age_secs: f64::NAN }
+        PodCounts { pod: PodIdx(pod), requests: 10, bad: [1, 99, 0, 0, 0, 0], age_secs: f64::NAN }
     }
 
     /// Scenario: more pods than slots, in any order, with impossible counts.

@@ -9,13 +9,12 @@ use super::placebo::{Placebo, PodPrior};
 use super::pods::{Arm, Row};
 use super::promotion::PassProcess;
 use super::stop::{Luck, Step, StopProcess};
-use super::{Mode, SignalReading, WarmupCurve};
+use super::{Mode, SignalReading};
 
 /// What the decision of a tick needs beside the counts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) params: &'a CanaryParams,
-    pub(crate) curve: &'a WarmupCurve,
     /// Usable control pods.
     pub(crate) k: f64,
     /// Canary pods.
@@ -148,13 +147,12 @@ impl Signal {
         while self.without.len() < row.canary.pods.len() {
             self.without.push(self.stop.clone());
         }
-        let (excuse, excuses) = self.excuses(row, ctx);
         let n = control.n + canary.n;
         if n <= 0.0 {
             return;
         }
         let divisor = self.divisor(local, canary.n / n, ctx.k, ctx.m);
-        self.stop.step(self.step_of((control, canary), excuse, divisor, ctx.params));
+        self.stop.step(self.step_of((control, canary), divisor, ctx.params));
         for (slot, process) in self.without.iter_mut().enumerate() {
             let pod = row.canary.pods.get(slot).map(|pod| pod.signal(self.nth)).unwrap_or_default();
             let left = Cell { n: canary.n - pod.n, a: canary.a - pod.a };
@@ -162,7 +160,7 @@ impl Signal {
             let burst = (share * (ctx.k / (ctx.m - 1.0).max(1.0) + 1.0)).max(1.0);
             let step = Step {
                 split: split(control, left, pseudo(self.nth, ctx.params.tolerated_rate, control.n)),
-                null: ctx.params.tolerated_odds * excuses.get(slot).copied().unwrap_or(1.0),
+                null: ctx.params.tolerated_odds,
                 divisor: self.blocks.phi().max(1.0 + (local - 1.0) * burst),
             };
             process.step(step);
@@ -182,35 +180,12 @@ impl Signal {
         self.blocks.phi().max(1.0 + (local - 1.0) * (rho * (k / m.max(1.0) + 1.0)).max(1.0))
     }
 
-    fn step_of(
-        &self,
-        (control, canary): (Cell, Cell),
-        excuse: f64,
-        divisor: f64,
-        params: &CanaryParams,
-    ) -> Step {
+    fn step_of(&self, (control, canary): (Cell, Cell), divisor: f64, params: &CanaryParams) -> Step {
         Step {
             split: split(control, canary, pseudo(self.nth, params.tolerated_rate, control.n)),
-            null: params.tolerated_odds * excuse,
+            null: params.tolerated_odds,
             divisor,
         }
-    }
-
-    /// Warm-up odds of the whole canary and of the canary without each pod, weighted by requests.
-    fn excuses(&self, row: &Row, ctx: Context<'_>) -> (f64, Vec<f64>) {
-        let odds = |age_secs| ctx.curve.odds(self.nth, age_secs, row.span_secs);
-        let each: Vec<(f64, f64)> = row.canary.pods.iter().map(|pod| (pod.n, odds(pod.age_secs))).collect();
-        let rest = (row.canary.rest.n, odds(row.canary.rest.age_secs));
-        let (mut n, mut sum) = (0.0, 0.0);
-        for (requests, odds) in each.iter().copied().chain(std::iter::once(rest)) {
-            n += requests;
-            sum += requests * odds;
-        }
-        let mean = |n: f64, sum: f64| if n > 0.0 { (sum / n).max(1.0) } else { 1.0 };
-        (
-            mean(n, sum),
-            each.iter().map(|&(requests, odds)| mean(n - requests, sum - requests * odds)).collect(),
-        )
     }
 
     /// What the signal says now.

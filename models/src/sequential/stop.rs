@@ -30,7 +30,7 @@ pub(crate) struct StopProcess {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) split: Split,
-    /// Tolerated odds, warm-up included.
+    /// Tolerated odds.
     pub(crate) null: f64,
     /// Dispersion of this tick, at least 1.
     pub(crate) divisor: f64,

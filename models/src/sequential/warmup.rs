@@ -1,35 +1,71 @@
-//! What young pods may be excused for: odds of slow requests by pod age.
+//! What young pods may be excused for: how much slower requests are by pod age.
 //!
 //! Before any deploy was seen that is the prior curve (latency is `1 + 0.6 e^(-age/60)` times the usual); after that
-//! what the last deploys showed: the mean of the next deploy's log odds ratio plus two standard deviations, per age
-//! bin, from a normal model with a prior on mean and spread (DerSimonian & Laird's moment, less what chance among
-//! the counted requests explains). Errors are never excused. Which deploys turned out well is the caller's business.
+//! what the last deploys showed: per age bin, the mean log factor of the next deploy plus two standard deviations, from
+//! a normal model with a prior on mean and spread (DerSimonian & Laird's moment, less what chance among the counted
+//! requests explains). The factor stretches the limits that young pods are held against, so that nothing needs to be
+//! known about the shape of the latencies. Errors are never excused. Which deploys turned out well is the caller's
+//! business.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-
-use super::{N_SIGNALS, Tick};
 
 /// Upper ends of the age bins in seconds.
 const EDGES: [f64; 12] = [5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 450.0, 600.0];
 const N_BINS: usize = EDGES.len();
 /// Deploys a learned curve is made from, and a history keeps.
 const N_DEPLOYS: usize = 5;
-/// Prior on how much deploys differ in log odds: an absolute part, a part of the mean, and what it is worth in deploys.
-const SPREAD_FLOOR: f64 = 0.05;
+/// Prior on how much deploys differ in log latency: an absolute part, a part of the mean, what it is worth in deploys.
+const SPREAD_FLOOR: f64 = 0.03;
 const SPREAD_SHARE: f64 = 0.3;
 const SPREAD_DEPLOYS: f64 = 4.0;
-/// Spread of log latency that turns the prior latency factor into odds.
-const SIGMA: f64 = 0.8;
-const QUANTILES: [(f64, f64); N_SIGNALS] = [(0.0, 0.0), (0.5, 0.0), (0.1, 1.281_551_6), (0.01, 2.326_347_9)];
 
-/// Tolerated odds of slow requests by pod age.
+/// Sums over the logarithms of durations, in any unit.
+///
+/// ```
+/// use models::sequential::LogTimes;
+/// let mut times = LogTimes::default();
+/// times.add(2.0, 3.0);
+/// assert_eq!((times.n, times.sum, times.squares), (3.0, 6.0, 12.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct LogTimes {
+    /// Requests.
+    pub n: f64,
+    /// Sum of the logarithms.
+    pub sum: f64,
+    /// Sum of their squares.
+    pub squares: f64,
+}
+
+impl LogTimes {
+    /// Adds a logarithm `n` times.
+    pub fn add(&mut self, ln: f64, n: f64) {
+        self.n += n;
+        self.sum += n * ln;
+        self.squares += n * ln * ln;
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.n += other.n;
+        self.sum += other.sum;
+        self.squares += other.squares;
+    }
+
+    fn mean_and_variance_of_mean(&self) -> (f64, f64) {
+        let mean = self.sum / self.n;
+        (mean, (self.squares / self.n - mean * mean).max(0.0) / self.n)
+    }
+}
+
+/// How much slower young pods may be, by age.
 ///
 /// ```
 /// use models::sequential::WarmupCurve;
-/// assert!(WarmupCurve::Prior.odds(3, 0.0, 1.0) > 3.0);
-/// assert_eq!(WarmupCurve::Prior.odds(0, 0.0, 1.0), 1.0);
+/// assert!((WarmupCurve::Prior.tolerated(0.0, 0.0) - 1.6).abs() < 1e-9);
+/// assert_eq!(WarmupCurve::None.tolerated(0.0, 0.0), 1.0);
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub enum WarmupCurve {
@@ -38,11 +74,11 @@ pub enum WarmupCurve {
     /// No deploy was recorded yet.
     #[default]
     Prior,
-    /// Log odds per signal and age bin.
-    Learned(Vec<[f64; N_SIGNALS]>),
+    /// Log factor per age bin: what is to be expected, and what is tolerated.
+    Learned(Vec<(f64, f64)>),
 }
 
-/// Counts by pod age of one deploy, from which a curve is learned.
+/// Durations by pod age of one deploy, from which a curve is learned.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct WarmupRecord {
     bins: Vec<Bin>,
@@ -50,10 +86,8 @@ pub struct WarmupRecord {
 
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Bin {
-    young_n: u64,
-    old_n: u64,
-    young_bad: [u64; N_SIGNALS],
-    old_bad: [u64; N_SIGNALS],
+    young: LogTimes,
+    old: LogTimes,
 }
 
 fn bin_of(age_secs: f64) -> Option<usize> {
@@ -61,38 +95,37 @@ fn bin_of(age_secs: f64) -> Option<usize> {
 }
 
 impl WarmupRecord {
-    /// Adds a tick of a deploy that turned out well.
-    pub fn add(&mut self, tick: &Tick<'_>) {
+    /// Up to this age a pod is young.
+    pub const YOUNG_SECS: f64 = EDGES[N_BINS - 1];
+
+    /// Whether a pod of age `old_secs` shows how fast one of `young_secs` will be: four times as old, half a minute at
+    /// least.
+    #[must_use]
+    pub fn is_yardstick(old_secs: f64, young_secs: f64) -> bool {
+        old_secs >= 30.0_f64.max(4.0 * young_secs)
+    }
+
+    /// Adds what a pod of this age and its yardsticks did in the same time.
+    pub fn add(&mut self, age_secs: f64, young: &LogTimes, old: &LogTimes) {
+        let Some(nth) = bin_of(age_secs).filter(|_| young.n > 0.0 && old.n > 0.0) else { return };
         self.bins.resize(N_BINS, Bin::default());
-        for pod in tick.canary {
-            let age = (pod.age_secs - tick.span_secs / 2.0).max(0.0);
-            let Some(bin) = bin_of(age).and_then(|nth| self.bins.get_mut(nth)) else { continue };
-            bin.young_n = bin.young_n.saturating_add(pod.requests);
-            for control in tick.control {
-                bin.old_n = bin.old_n.saturating_add(control.requests);
-            }
-            for s in 0..N_SIGNALS {
-                bin.young_bad[s] = bin.young_bad[s].saturating_add(pod.bad[s].min(pod.requests));
-                for control in tick.control {
-                    bin.old_bad[s] = bin.old_bad[s].saturating_add(control.bad[s].min(control.requests));
-                }
-            }
+        if let Some(bin) = self.bins.get_mut(nth) {
+            bin.young.merge(young);
+            bin.old.merge(old);
         }
     }
 
     /// Whether no young pod was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bins.iter().all(|bin| bin.young_n == 0)
+        self.bins.is_empty()
     }
 
-    /// Log odds ratio and its sampling variance (Woolf, with half an event in each cell).
-    fn ln_odds(&self, nth: usize, s: usize) -> Option<(f64, f64)> {
-        let bin = self.bins.get(nth).filter(|bin| bin.young_n > 0 && bin.old_n > 0)?;
-        let cell = |bad: u64, n: u64| (bad.min(n) as f64 + 0.5, (n - bad.min(n)) as f64 + 0.5);
-        let (young, old) = (cell(bin.young_bad[s], bin.young_n), cell(bin.old_bad[s], bin.old_n));
-        let ratio = libm::log(young.0 / young.1 * old.1 / old.0);
-        Some((ratio, 1.0 / young.0 + 1.0 / young.1 + 1.0 / old.0 + 1.0 / old.1))
+    /// Log factor of a bin and its sampling variance.
+    fn ln_factor(&self, nth: usize) -> Option<(f64, f64)> {
+        let bin = self.bins.get(nth).filter(|bin| bin.young.n >= 2.0 && bin.old.n >= 2.0)?;
+        let (young, old) = (bin.young.mean_and_variance_of_mean(), bin.old.mean_and_variance_of_mean());
+        Some((young.0 - old.0, young.1 + old.1))
     }
 }
 
@@ -120,56 +153,51 @@ impl WarmupHistory {
     /// What the kept deploys lead to expect of the next one.
     #[must_use]
     pub fn curve(&self) -> WarmupCurve {
-        let deploys: Vec<&WarmupRecord> = self.0.iter().collect();
-        WarmupCurve::of(&deploys)
+        if self.0.is_empty() {
+            return WarmupCurve::Prior;
+        }
+        let bins = (0..N_BINS).map(|nth| {
+            let seen: Vec<(f64, f64)> = self.0.iter().filter_map(|deploy| deploy.ln_factor(nth)).collect();
+            next_deploy(&seen, libm::log(prior(age_middle(nth))))
+        });
+        WarmupCurve::Learned(bins.collect())
     }
 }
 
 impl WarmupCurve {
-    /// The curve of the last deploys, five at the most; the prior one if there are none.
+    /// The factor that is tolerated, averaged over the last `span_secs` of a pod's life; at least 1.
     #[must_use]
-    pub fn learn(deploys: &[WarmupRecord]) -> Self {
-        let last: Vec<&WarmupRecord> = deploys.iter().skip(deploys.len().saturating_sub(N_DEPLOYS)).collect();
-        Self::of(&last)
+    pub fn tolerated(&self, age_secs: f64, span_secs: f64) -> f64 {
+        self.average(age_secs, span_secs, |(_, tolerated)| tolerated)
     }
 
-    fn of(deploys: &[&WarmupRecord]) -> Self {
-        if deploys.is_empty() {
-            return Self::Prior;
+    /// The factor that is to be expected: 1 unless deploys showed otherwise.
+    #[must_use]
+    pub fn expected(&self, age_secs: f64, span_secs: f64) -> f64 {
+        match self {
+            Self::None | Self::Prior => 1.0,
+            Self::Learned(_) => self.average(age_secs, span_secs, |(expected, _)| expected),
         }
-        let bins = (0..N_BINS).map(|nth| {
-            let mut upper = [0.0; N_SIGNALS];
-            for (s, upper) in upper.iter_mut().enumerate().skip(1) {
-                let seen: Vec<(f64, f64)> =
-                    deploys.iter().filter_map(|deploy| deploy.ln_odds(nth, s)).collect();
-                *upper = upper_of_next(&seen, libm::log(prior(s, age_middle(nth))));
-            }
-            upper
-        });
-        Self::Learned(bins.collect())
     }
 
-    /// Odds multiplier for signal `s`, averaged over the last `span_secs` of a pod's life, at least 1.
-    #[must_use]
-    pub fn odds(&self, s: usize, age_secs: f64, span_secs: f64) -> f64 {
-        let last_edge = EDGES[N_BINS - 1];
-        if s == 0 || s >= N_SIGNALS || !age_secs.is_finite() || age_secs - span_secs > last_edge {
+    fn average(&self, age_secs: f64, span_secs: f64, pick: impl Fn((f64, f64)) -> f64) -> f64 {
+        if !age_secs.is_finite() || age_secs - span_secs > WarmupRecord::YOUNG_SECS {
             return 1.0;
         }
         let span = if span_secs.is_finite() { span_secs.clamp(0.0, age_secs.max(0.0)) } else { 0.0 };
         let steps = if span > 2.0 { 5 } else { 1 };
-        let at = |step: i32| age_secs - span * (f64::from(step) + 0.5) / f64::from(steps);
-        let sum: f64 = (0..steps).map(|step| self.at_age(s, at(step))).sum();
+        let at = |step: i32| (age_secs - span * (f64::from(step) + 0.5) / f64::from(steps)).max(0.0);
+        let sum: f64 = (0..steps).map(|step| self.at_age(at(step), &pick)).sum();
         (sum / f64::from(steps)).max(1.0)
     }
 
-    fn at_age(&self, s: usize, age_secs: f64) -> f64 {
+    fn at_age(&self, age_secs: f64, pick: impl Fn((f64, f64)) -> f64) -> f64 {
         match self {
             Self::None => 1.0,
-            Self::Prior => prior(s, age_secs),
+            Self::Prior => prior(age_secs),
             Self::Learned(bins) => {
-                let upper = bin_of(age_secs).and_then(|nth| bins.get(nth)).map_or(0.0, |bin| bin[s]);
-                libm::exp(upper.clamp(0.0, 5.0))
+                let bin = bin_of(age_secs).and_then(|nth| bins.get(nth)).copied().unwrap_or_default();
+                libm::exp(pick(bin).clamp(0.0, 3.0))
             }
         }
     }
@@ -180,11 +208,11 @@ fn age_middle(nth: usize) -> f64 {
     (low + EDGES[nth]) / 2.0
 }
 
-/// Upper end (mean and two standard deviations) of the next deploy's log odds, from `(value, sampling variance)` of
-/// earlier ones and the prior curve's value; never above both the prior curve and what deploys showed.
-fn upper_of_next(seen: &[(f64, f64)], prior: f64) -> f64 {
+/// Mean of the next deploy's log factor, and its upper end (two standard deviations), from `(value, sampling variance)`
+/// of earlier ones and the prior curve's value; the end is never above both the prior curve and what deploys showed.
+fn next_deploy(seen: &[(f64, f64)], prior: f64) -> (f64, f64) {
     if seen.is_empty() {
-        return prior;
+        return (prior / 2.0, prior);
     }
     let n = seen.len() as f64;
     let plain = seen.iter().map(|(value, _)| value).sum::<f64>() / n;
@@ -200,82 +228,90 @@ fn upper_of_next(seen: &[(f64, f64)], prior: f64) -> f64 {
         }
         (sum / weight, 1.0 / weight)
     };
-    let usual = SPREAD_FLOOR + SPREAD_SHARE * shrunk(SPREAD_FLOOR * SPREAD_FLOOR).0.max(0.0);
-    let spread2 = (SPREAD_DEPLOYS * usual * usual + (n - 1.0) * moment) / (SPREAD_DEPLOYS + n - 1.0);
+    let share = SPREAD_SHARE * shrunk(SPREAD_FLOOR * SPREAD_FLOOR).0.max(0.0);
+    let usual2 = SPREAD_FLOOR * SPREAD_FLOOR + share * share;
+    let spread2 = (SPREAD_DEPLOYS * usual2 + (n - 1.0) * moment) / (SPREAD_DEPLOYS + n - 1.0);
     let (mean, variance) = shrunk(spread2);
     let shown = plain + 2.0 * libm::sqrt(spread2);
-    (mean + 2.0 * libm::sqrt(variance + spread2)).min(shown.max(prior))
+    (mean, (mean + 2.0 * libm::sqrt(variance + spread2)).min(shown.max(prior)))
 }
 
-/// Odds ratio of exceeding a quantile when log-normal latency is multiplied by the prior factor.
-fn prior(s: usize, age_secs: f64) -> f64 {
-    let (p, z) = QUANTILES[s];
-    let factor = 1.0 + 0.6 * libm::exp(-age_secs.max(0.0) / 60.0);
-    let above = 0.5 * libm::erfc((z - libm::log(factor) / SIGMA) / core::f64::consts::SQRT_2);
-    (above / (1.0 - above)) / (p / (1.0 - p))
+/// The factor that is tolerated as long as nothing is known.
+fn prior(age_secs: f64) -> f64 {
+    1.0 + 0.6 * libm::exp(-age_secs.max(0.0) / 60.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequential::{PodCounts, PodIdx};
 
-    fn deploy(by_age: &[(f64, [u64; N_SIGNALS])]) -> WarmupRecord {
-        let old = PodCounts { pod: PodIdx(0), requests: 1000, bad: [5, 500, 100, 10], age_secs: 9e9 };
-        let mut record = WarmupRecord::default();
-        for &(age_secs, bad) in by_age {
-            let young = PodCounts { pod: PodIdx(1), requests: 1000, bad, age_secs };
-            record.add(&Tick { at: 0, span_secs: 1.0, control: &[old], canary: &[young] });
-        }
-        record
+    /// `n` requests whose log durations have this mean and standard deviation.
+    fn times(n: f64, mean: f64, sd: f64) -> LogTimes {
+        let mut times = LogTimes::default();
+        times.add(mean - sd, n / 2.0);
+        times.add(mean + sd, n / 2.0);
+        times
     }
 
-    /// Scenario: deploys whose canary is slow in its first seconds only, one of them and then five.
-    /// Guarantees: the learned curve excuses those seconds, later ones less than the prior does, and errors never;
-    /// more deploys excuse less.
+    fn history(by_deploy: &[&[(f64, f64)]], n: f64) -> WarmupHistory {
+        let mut history = WarmupHistory::default();
+        for ages in by_deploy {
+            let mut record = WarmupRecord::default();
+            for (age_secs, factor) in *ages {
+                record.add(*age_secs, &times(n, libm::log(*factor), 0.8), &times(20.0 * n, 0.0, 0.8));
+            }
+            history.keep(record);
+        }
+        history
+    }
+
+    /// Scenario: deploys whose pods are half as fast in their first seconds only, one of them and then five.
+    /// Guarantees: the learned curve excuses those seconds, later ones less than the prior does; more deploys excuse
+    /// less; what is expected stays below what is tolerated.
     #[test]
     fn learned_curve_follows_the_deploys() {
-        let record = deploy(&[(4.0, [50, 800, 300, 60]), (25.0, [5, 500, 100, 10])]);
-        let (one, five) =
-            (WarmupCurve::learn(std::slice::from_ref(&record)), WarmupCurve::learn(&vec![record; 5]));
+        let deploy: &[(f64, f64)] = &[(4.0, 2.0), (25.0, 1.0)];
+        let (one, five) = (history(&[deploy], 1000.0).curve(), history(&[deploy; 5], 1000.0).curve());
         for curve in [&one, &five] {
-            assert!(curve.odds(1, 4.0, 1.0) > 4.0 && curve.odds(1, 4.0, 1.0) < 12.0);
-            assert!(curve.odds(1, 25.0, 1.0) < 0.8 * WarmupCurve::Prior.odds(1, 25.0, 1.0));
-            assert_eq!(curve.odds(0, 4.0, 1.0), 1.0);
+            assert!((2.0..3.5).contains(&curve.tolerated(4.0, 1.0)), "{curve:?}");
+            assert!(curve.tolerated(25.0, 1.0) < 0.85 * WarmupCurve::Prior.tolerated(25.0, 1.0), "{curve:?}");
+            assert!(curve.expected(4.0, 1.0) < curve.tolerated(4.0, 1.0));
         }
-        assert!(five.odds(1, 4.0, 1.0) < one.odds(1, 4.0, 1.0));
-        assert!(five.odds(1, 25.0, 1.0) < 1.25, "{}", five.odds(1, 25.0, 1.0));
+        assert!(five.tolerated(4.0, 1.0) < one.tolerated(4.0, 1.0));
+        assert!(five.tolerated(25.0, 1.0) < 1.1, "{five:?}");
     }
 
     /// Scenario: five deploys without any warm-up, counted over few requests, so that chance alone moves each of them.
-    /// Guarantees: chance is not taken for deploys that differ: hardly more is excused than over many requests.
+    /// Guarantees: chance is not taken for deploys that differ.
     #[test]
     fn chance_among_few_requests_is_no_warm_up() {
-        let noisy = [[1, 110, 21, 2], [1, 90, 19, 2], [1, 104, 22, 1], [1, 96, 18, 3], [1, 100, 20, 2]];
-        let seen = noisy.map(|bad| {
-            let young = PodCounts { pod: PodIdx(1), requests: 200, bad, age_secs: 25.0 };
-            let old =
-                PodCounts { pod: PodIdx(0), requests: 10_000, bad: [50, 5000, 1000, 100], age_secs: 9e9 };
-            let mut record = WarmupRecord::default();
-            record.add(&Tick { at: 0, span_secs: 1.0, control: &[old], canary: &[young] });
-            record
-        });
-        let curve = WarmupCurve::learn(&seen);
-        assert!(curve.odds(1, 25.0, 1.0) < 1.35, "{}", curve.odds(1, 25.0, 1.0));
-        assert_eq!(WarmupCurve::learn(&[]), WarmupCurve::Prior);
+        let seen = [0.92, 1.09, 1.0, 1.07, 0.95].map(|factor| [(25.0, factor)]);
+        let seen: Vec<&[(f64, f64)]> = seen.iter().map(<[(f64, f64); 1]>::as_slice).collect();
+        let curve = history(&seen, 100.0).curve();
+        assert!(curve.tolerated(25.0, 1.0) < 1.2, "{curve:?}");
     }
 
     /// Scenario: more deploys than are kept, and one without young pods. Guarantees: the newest five count.
     #[test]
     fn history_keeps_the_newest() {
-        let mut history = WarmupHistory::default();
-        for _ in 0..3 {
-            history.keep(deploy(&[(4.0, [5, 900, 600, 300])]));
+        let (slow, fast): (&[(f64, f64)], &[(f64, f64)]) = (&[(4.0, 3.0)], &[(4.0, 1.0)]);
+        let mut kept = history(&[slow, slow, slow, fast, fast, fast, fast, fast], 1000.0);
+        kept.keep(WarmupRecord::default());
+        assert_eq!(kept, history(&[fast; 5], 1000.0));
+        assert_eq!(WarmupHistory::default().curve(), WarmupCurve::Prior);
+    }
+
+    /// Scenario: ages and spans at and beyond the ends. Guarantees: a finite factor of at least 1; the average over an
+    /// export lies between its ends.
+    #[test]
+    fn any_age_has_a_factor() {
+        for curve in [WarmupCurve::None, WarmupCurve::Prior, history(&[&[(4.0, 0.5)]], 10.0).curve()] {
+            for age in [f64::NAN, -1.0, 0.0, 3.0, 599.0, 1e9] {
+                let factor = curve.tolerated(age, 60.0);
+                assert!((1.0..2.0).contains(&factor), "{curve:?} {age}: {factor}");
+            }
         }
-        for _ in 0..5 {
-            history.keep(deploy(&[(4.0, [5, 500, 100, 10])]));
-        }
-        history.keep(WarmupRecord::default());
-        assert_eq!(history.curve(), WarmupCurve::learn(&vec![deploy(&[(4.0, [5, 500, 100, 10])]); 5]));
+        let over = WarmupCurve::Prior.tolerated(60.0, 60.0);
+        assert!(over < 1.6 && over > WarmupCurve::Prior.tolerated(60.0, 0.0));
     }
 }

@@ -8,6 +8,7 @@ mod draws;
 #[cfg(test)]
 mod false_stops;
 mod leaks;
+mod grid;
 mod simulator;
 mod trial;
 mod usage;
@@ -16,6 +17,7 @@ mod world;
 pub use conformance::{Breach, breaches, calibration_breaches};
 pub use draws::Draws;
 pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};
+pub use grid::{CellOutcome, GridCell, harmful_cells, honest_cells, measure};
 pub use simulator::{RELEASE_AT, SimTick, Simulator};
 pub use trial::{Outcome, trial};
 pub use usage::{Growth, Healthy, Leak, Usage, usage};

@@ -1,7 +1,9 @@
 //! Turns a world into ticks, second by second, and collects them as events or as exports.
 
 use super::{Draws, Noise, World};
-use crate::sequential::{N_SIGNALS, PodCounts, PodIdx, Tick};
+use crate::sequential::{
+    LogTimes, N_SIGNALS, PodCounts, PodIdx, Tick, WarmupCurve, WarmupHistory, WarmupRecord,
+};
 
 /// When the simulated release happens, nanoseconds since 1970.
 pub const RELEASE_AT: i64 = 1_000_000 * SECOND;
@@ -64,6 +66,9 @@ pub struct Simulator {
     outage_at: i64,
     storms_at: [i64; 3],
     storm: Vec<f64>,
+    /// How slow the canary is at first, and what it may be excused for.
+    warm: f64,
+    curve: WarmupCurve,
 }
 
 impl Simulator {
@@ -89,7 +94,12 @@ impl Simulator {
         let mut when = || (draws.uniform() * 3500.0) as i64;
         let (outage_at, storms_at) = (when(), [when(), when(), when()]);
         let storm = (0..n_pods).map(|_| libm::exp(0.5 * draws.normal())).collect();
-        Self { world, draws, secs: -HISTORY, pods, shared_wave: 0.0, outage_at, storms_at, storm }
+        let (warm, curve) = match world.noise {
+            Noise::Warm(n_deploys) => (amplitude(&mut draws), learned(n_deploys, &mut draws)),
+            _ => (0.0, WarmupCurve::None),
+        };
+        let (secs, shared_wave) = (-HISTORY, 0.0);
+        Self { world, draws, secs, pods, shared_wave, outage_at, storms_at, storm, warm, curve }
     }
 
     /// Lets one second pass; true if it ends a tick.
@@ -163,7 +173,7 @@ impl Simulator {
         match noise {
             Noise::SickControl if nth == 0 => (rate, latency) = (10.0 * rate, 1.5 * latency),
             Noise::SickNode if nth == controls as usize => latency *= 1.5,
-            Noise::Warm if pod.is_canary => latency *= 1.0 + 0.5 * libm::exp(-secs.max(0) as f64 / 40.0),
+            Noise::Warm(_) if pod.is_canary => latency *= warm_factor(self.warm, secs) / self.excused(nth),
             _ => {}
         }
         if pod.is_canary && secs >= harm.from_secs {
@@ -178,7 +188,14 @@ impl Simulator {
         };
         let errors = self.errors(requests, rate, clump);
         let [p50, p90, p99] = self.slow(requests, latency, p99);
-        [errors, p50, p90, p99]
+        [errors, p50, p90, p99, 0, 0]
+    }
+
+    /// What the limits of a canary pod are stretched by, over the export that this second belongs to.
+    fn excused(&self, nth: usize) -> f64 {
+        let interval = i64::from(self.world.export_secs);
+        let end = self.secs + (self.pods[nth].phase - self.secs).rem_euclid(interval);
+        self.curve.tolerated(end as f64, interval as f64)
     }
 
     fn errors(&mut self, requests: u64, rate: f64, clump: f64) -> u64 {
@@ -220,6 +237,32 @@ impl Iterator for Simulator {
         tick.at = RELEASE_AT + self.secs * SECOND;
         Some(tick)
     }
+}
+
+/// How much slower than usual a canary is at first: by half, give or take 30 % from deploy to deploy.
+fn amplitude(draws: &mut Draws) -> f64 {
+    0.5 * (1.0 + 0.3 * draws.normal()).max(0.0)
+}
+
+fn warm_factor(amplitude: f64, secs: i64) -> f64 {
+    1.0 + amplitude * libm::exp(-secs.max(0) as f64 / 40.0)
+}
+
+/// What deploys with a canary of 25 requests per second teach.
+fn learned(n_deploys: u32, draws: &mut Draws) -> WarmupCurve {
+    let mut history = WarmupHistory::default();
+    for _ in 0..n_deploys {
+        let (amplitude, mut record) = (amplitude(draws), WarmupRecord::default());
+        let times =
+            |mean: f64, n: f64| LogTimes { n, sum: n * mean, squares: n * (mean * mean + SIGMA * SIGMA) };
+        for secs in 0..600 {
+            let chance = SIGMA / libm::sqrt(25.0) * draws.normal();
+            let young = times(libm::log(warm_factor(amplitude, secs)) + chance, 25.0);
+            record.add(secs as f64 + 0.5, &young, &times(0.0, 475.0));
+        }
+        history.keep(record);
+    }
+    history.curve()
 }
 
 fn empty(nth: u32) -> PodCounts {

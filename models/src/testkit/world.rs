@@ -21,8 +21,9 @@ pub enum Noise {
     SickControl,
     /// One canary pod stands on a slow node.
     SickNode,
-    /// The canary is slow while it is young.
-    Warm,
+    /// The canary is slow while it is young, on some deploys more than on others; this many earlier deploys taught how
+    /// much.
+    Warm(u32),
     /// No errors at all.
     Zero,
 }

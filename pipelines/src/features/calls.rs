@@ -6,6 +6,7 @@ use engine::record::UnixNanos;
 use serde::{Deserialize, Serialize};
 
 use super::counters::{Gain, Value};
+use super::own_time::ServedFor;
 use super::sketch::LatencySketch;
 
 /// Traces kept per cell.
@@ -27,6 +28,7 @@ pub(crate) struct ServedSpan {
     pub(crate) is_error: bool,
     /// How many requests it stands for.
     pub(crate) n: u64,
+    pub(crate) whole: ServedFor,
 }
 
 /// # Invariants
@@ -39,6 +41,10 @@ pub(crate) struct CallCell {
     pub(crate) errors: u64,
     pub(crate) duration_us_sum: u64,
     pub(crate) duration: LatencySketch,
+    /// Time spent in the service itself; spans tell it, metrics do not.
+    pub(crate) own: LatencySketch,
+    /// Calls made meanwhile.
+    pub(crate) calls: u64,
     exemplars: Vec<Exemplar>,
 }
 
@@ -51,6 +57,8 @@ impl CallCell {
             errors: 0,
             duration_us_sum: 0,
             duration: LatencySketch::default(),
+            own: LatencySketch::default(),
+            calls: 0,
             exemplars: Vec::new(),
         }
     }
@@ -93,6 +101,8 @@ impl CallCell {
         self.errors = self.errors.saturating_add(other.errors);
         self.duration_us_sum = self.duration_us_sum.saturating_add(other.duration_us_sum);
         self.duration.merge(&other.duration);
+        self.own.merge(&other.own);
+        self.calls = self.calls.saturating_add(other.calls);
         for exemplar in &other.exemplars {
             self.keep(*exemplar);
         }

@@ -28,9 +28,10 @@ type Cells = BTreeMap<(Who, Arc<str>, Family), CallCell>;
 
 impl Features {
     pub(super) fn close(&mut self, second: i64, rows: &mut FeatureRows) {
-        let open = self.state.open.remove(&second).unwrap_or_default();
+        let mut open = self.state.open.remove(&second).unwrap_or_default();
         self.state.open_rows = self.state.open_rows.saturating_sub(open.n_rows());
-        let Second { calls, lines, touches, points, .. } = open;
+        let calls = open.settle(&mut self.state.own_time);
+        let Second { lines, touches, points, .. } = open;
         let (params, state) = (&self.params, &mut self.state);
         for (who, touch) in &touches {
             state.presence.touch(who, touch, params.pods_max, &mut state.counts);
@@ -179,6 +180,8 @@ impl Features {
             duration_us_sum: cell.duration_us_sum,
             exemplar_trace_ids: cell.exemplar_trace_ids(),
             duration: cell.duration,
+            own: cell.own,
+            calls: cell.calls,
         }));
     }
 
@@ -208,6 +211,7 @@ impl Features {
         state.counters.forget(nanos_of(expired));
         state.resources.forget(expired);
         state.edges.forget(nanos_of(second - params.join_secs));
+        state.own_time.forget(nanos_of(second - params.join_secs));
         state.truth.forget(second);
         state.templates.forget(nanos_of(second - TEMPLATES_EXPIRE_SECS));
     }

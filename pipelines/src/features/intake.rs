@@ -16,6 +16,7 @@ use super::edges::{ClientHalf, ServerHalf, SpanKey};
 use super::identity::Identity;
 use super::lines::line_key;
 use super::meaning::Meaning;
+use super::own_time::ServedFor;
 use super::params::{nanos_of, second_of};
 use super::presence::Touch;
 use super::spans::{CountedSpan, Side, counted};
@@ -97,9 +98,23 @@ impl Features {
         }
         open.touch(identity, touch);
         state.counts.add(SPANS.taken, 1);
+        self.take_below(trace, row, span.as_ref());
         if let Some(span) = span {
             self.take_side(trace, identity, row, span);
         }
+    }
+
+    /// Calls and internal spans count for the server span above them.
+    fn take_below(&mut self, trace: u128, row: &SpanRow<'_>, span: Option<&CountedSpan>) {
+        let Some(parent) = row.parent_span_id else { return };
+        let call = match span.map(|span| &span.side) {
+            Some(Side::Server { .. }) => return,
+            Some(Side::Client { .. }) => Some((row.start_at, row.end_at)),
+            None => None,
+        };
+        let limits = (row.end_at, self.params.halves_max);
+        let state = &mut self.state;
+        state.own_time.add((trace, parent), (row.span_id, call), limits, &mut state.counts);
     }
 
     fn take_side(&mut self, trace: u128, identity: &Identity, row: &SpanRow<'_>, span: CountedSpan) {
@@ -107,7 +122,9 @@ impl Features {
         let (params, counts) = (&self.params, &mut self.state.counts);
         match side {
             Side::Server { operation } => {
-                let served = ServedSpan { trace_id: row.trace_id, duration_us, is_error, n };
+                let key = (trace, row.span_id);
+                let whole = ServedFor { key, start_at: row.start_at, end_at: row.end_at, n };
+                let served = ServedSpan { trace_id: row.trace_id, duration_us, is_error, n, whole };
                 let second = second_of(row.end_at);
                 self.state.open.entry(second).or_default().serve(&identity.who, operation, second, &served);
                 if let Some(parent) = row.parent_span_id {

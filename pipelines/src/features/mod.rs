@@ -16,6 +16,7 @@ mod lines;
 mod meaning;
 mod names;
 mod other;
+mod own_time;
 mod params;
 mod presence;
 mod resources;

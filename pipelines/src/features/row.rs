@@ -112,6 +112,10 @@ pub struct CallRow {
     pub duration_us_sum: u64,
     /// Durations.
     pub duration: LatencySketch,
+    /// The same less the calls that the service made meanwhile; empty where only metrics speak.
+    pub own: LatencySketch,
+    /// Calls that the service made meanwhile, as its client spans tell.
+    pub calls: u64,
     /// Up to three traces with an error, else the slowest ones; for exemplars.
     pub exemplar_trace_ids: Vec<[u8; 16]>,
 }

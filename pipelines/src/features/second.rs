@@ -15,6 +15,7 @@ use super::counters::Point;
 use super::identity::{Identity, Who};
 use super::lines::LineCell;
 use super::meaning::Meaning;
+use super::own_time::{OwnTime, ServedFor};
 use super::params::nanos_of;
 use super::presence::Touch;
 
@@ -28,10 +29,11 @@ pub(crate) struct Pending {
 /// See the module.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Second {
-    pub(crate) calls: BTreeMap<(Who, Arc<str>), CallCell>,
+    calls: BTreeMap<(Who, Arc<str>), CallCell>,
     pub(crate) lines: BTreeMap<Who, LineCell>,
     pub(crate) touches: BTreeMap<Who, Touch>,
     pub(crate) points: BTreeMap<SeriesId, Pending>,
+    served: BTreeMap<(Who, Arc<str>), Vec<ServedFor>>,
     span_ids: BTreeSet<u128>,
 }
 
@@ -42,8 +44,23 @@ impl Second {
     }
 
     pub(crate) fn serve(&mut self, who: &Who, operation: Arc<str>, second: i64, span: &ServedSpan) {
-        let cell = self.calls.entry((who.clone(), operation));
+        let key = (who.clone(), operation);
+        self.served.entry(key.clone()).or_default().push(span.whole);
+        let cell = self.calls.entry(key);
         cell.or_insert_with(|| CallCell::new(nanos_of(second), nanos_of(second + 1))).add_span(span);
+    }
+
+    /// The request cells, with the services' own time taken out of what was seen below their spans.
+    pub(crate) fn settle(&mut self, own_time: &mut OwnTime) -> BTreeMap<(Who, Arc<str>), CallCell> {
+        for (key, spans) in &self.served {
+            let Some(cell) = self.calls.get_mut(key) else { continue };
+            for span in spans {
+                let (own_us, calls) = own_time.settle(span);
+                cell.own.add(own_us, span.n);
+                cell.calls = cell.calls.saturating_add(calls.saturating_mul(span.n));
+            }
+        }
+        std::mem::take(&mut self.calls)
     }
 
     /// Adds a line; whether it was new.

@@ -97,6 +97,12 @@ impl LatencySketch {
         }
     }
 
+    /// Logarithms of the durations above 0 with their counts, each off by at most the relative error.
+    pub fn ln_counts(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        let shift = libm::log(1.0 - RELATIVE_ERROR);
+        self.buckets.iter().map(move |&(key, n)| (f64::from(key) * ln_gamma() + shift, n))
+    }
+
     /// Adds everything of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.zeros = self.zeros.saturating_add(other.zeros);

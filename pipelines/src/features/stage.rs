@@ -19,6 +19,7 @@ use super::edges::Edges;
 use super::identity::IdentityCache;
 use super::meaning::Meanings;
 use super::other::Others;
+use super::own_time::OwnTime;
 use super::params::{FeatureParams, nanos_of, second_of};
 use super::presence::Presence;
 use super::resources::Resources;
@@ -40,6 +41,7 @@ pub(super) struct State {
     pub(super) open: BTreeMap<i64, Second>,
     pub(super) open_rows: usize,
     pub(super) edges: Edges,
+    pub(super) own_time: OwnTime,
     pub(super) counters: Counters,
     pub(super) truth: Truth,
     pub(super) resources: Resources,

@@ -27,7 +27,7 @@ const STATE_BYTES_MAX: u64 = 4 << 20;
 const NO_POD: i64 = -1;
 
 /// The numbers of a row, in this order.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 12] = [
     "at_nanos",
     "span_nanos",
     "is_canary",
@@ -38,6 +38,8 @@ const COLUMNS: [&str; 10] = [
     "slower_than_p50",
     "slower_than_p90",
     "slower_than_p99",
+    "own_slower_than_p50",
+    "own_slower_than_p90",
 ];
 
 /// Ticks in order, and the test as it was before the first of them.
@@ -69,15 +71,15 @@ fn secs(nanos: i64) -> f64 {
 
 fn row_of(tick: &Tick<'_>, is_canary: bool, counts: &PodCounts) -> [i64; COLUMNS.len()] {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let [errors, p50, p90, p99] = counts.bad.map(count);
+    let [errors, p50, p90, p99, own_p50, own_p90] = counts.bad.map(count);
     let (pod, requests) = (i64::from(counts.pod.0), count(counts.requests));
     let (span, age) = (nanos(tick.span_secs), nanos(counts.age_secs));
-    [tick.at, span, i64::from(is_canary), pod, age, requests, errors, p50, p90, p99]
+    [tick.at, span, i64::from(is_canary), pod, age, requests, errors, p50, p90, p99, own_p50, own_p90]
 }
 
 /// The row of a tick in which nobody served: the test counts it.
 fn empty_row(tick: &Tick<'_>) -> [i64; COLUMNS.len()] {
-    [tick.at, nanos(tick.span_secs), 0, NO_POD, 0, 0, 0, 0, 0, 0]
+    [tick.at, nanos(tick.span_secs), 0, NO_POD, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
 impl Tape {
@@ -161,7 +163,9 @@ fn facts(params: &CanaryParams, judged: &Judged) -> BTreeMap<String, f64> {
         facts.extend([("elapsed_secs", reading.elapsed_secs), ("ln_e", reading.ln_e)]);
     }
     let thresholds = ["threshold_p50_us", "threshold_p90_us", "threshold_p99_us"];
-    facts.extend(thresholds.into_iter().zip(judged.p_latency_us.into_iter().flatten()));
+    facts.extend(thresholds.into_iter().zip(judged.limits.whole.into_iter().flatten()));
+    let own = ["threshold_own_p50_us", "threshold_own_p90_us"];
+    facts.extend(own.into_iter().zip(judged.limits.own.into_iter().flatten()));
     let known = facts.into_iter().filter(|(_, value)| value.is_finite());
     // a negative zero is a zero
     known.map(|(name, value)| (name.to_owned(), rounded(value) + 0.0)).collect()

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
+use models::sequential::N_SIGNALS;
 use serde::{Deserialize, Serialize};
 
+use super::yardstick::Limits;
 use crate::features::{CallRow, LatencySketch};
 
-/// Signals of the canary test: failed, and slower than the control's p50, p90, p99.
-pub(crate) const N_BAD: usize = 4;
+/// Requests that count against a pod in each signal of the canary test.
+pub(crate) type Bad = [u64; N_SIGNALS];
 
 /// One pod in one tick.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -19,6 +21,10 @@ pub(crate) struct PodTally {
     pub(crate) errors: u64,
     /// Their durations.
     pub(crate) durations: LatencySketch,
+    /// The same without the calls that they made; empty where it is not told.
+    pub(crate) own: LatencySketch,
+    /// Those calls.
+    pub(crate) calls: u64,
     /// Traces that show it, three at the most.
     pub(crate) exemplars: Vec<[u8; 16]>,
 }
@@ -28,17 +34,27 @@ impl PodTally {
         self.requests += row.requests;
         self.errors += row.errors;
         self.durations.merge(&row.duration);
+        self.own.merge(&row.own);
+        self.calls += row.calls;
         let room = 3 - self.exemplars.len().min(3);
         self.exemplars.extend(row.exemplar_trace_ids.iter().take(room));
     }
 
     /// Bad requests per signal, given what counts as slow.
-    pub(crate) fn bad(&self, thresholds: Option<[f64; 3]>) -> [u64; N_BAD] {
-        let mut bad = [self.errors, 0, 0, 0];
-        for (count, threshold) in bad.iter_mut().skip(1).zip(thresholds.into_iter().flatten()) {
-            *count = self.durations.count_above(threshold as u64);
-        }
-        bad
+    pub(crate) fn bad(&self, limits: &Limits) -> Bad {
+        let slow = |limit: Option<f64>, durations: &LatencySketch| {
+            limit.map_or(0, |limit| durations.count_above(limit as u64))
+        };
+        let [p50, p90, p99] = limits.whole.map_or([None; 3], |limits| limits.map(Some));
+        let [own_p50, own_p90] = limits.own.map_or([None; 2], |limits| limits.map(Some));
+        [
+            self.errors,
+            slow(p50, &self.durations),
+            slow(p90, &self.durations),
+            slow(p99, &self.durations),
+            slow(own_p50, &self.own),
+            slow(own_p90, &self.own),
+        ]
     }
 }
 

@@ -4,16 +4,15 @@
 //! served alone for long enough (promoted), or until a still newer arm takes its place.
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::sequential::{
-    CanaryTest, CanaryValidParams, Mode, PodCounts, PodIdx, Reading, Tick, WarmupHistory, WarmupRecord,
-};
+use models::sequential::{CanaryTest, CanaryValidParams, Mode, OwnTime, PodCounts, PodIdx, Reading, Tick};
 use serde::{Deserialize, Serialize};
 
 use super::capsule::Tape;
-use super::cells::{Cadence, ServiceTick};
+use super::cells::{Cadence, PodTally, ServiceTick};
 use super::finding::Suspect;
-use super::roster::Roster;
-use super::yardstick::Yardstick;
+use super::roster::{PodRecord, Roster};
+use super::warmup::Warmup;
+use super::yardstick::{Limits, Yardstick};
 use crate::features::Arm;
 
 /// A service must have been watched for so long before its first arm counts as stable.
@@ -24,6 +23,11 @@ const GONE: UnixNanos = 15 * NANOS_PER_SEC;
 const SERVING: UnixNanos = 5 * NANOS_PER_SEC;
 /// A new arm that served alone for so long is the stable one.
 const PROMOTED: UnixNanos = 60 * NANOS_PER_SEC;
+/// The new arm must tell at least this share of the calls per request that the stable one tells, over so many requests.
+const CALLS_ALIKE: f64 = 0.8;
+const CALLS_REQUESTS_MIN: u64 = 20;
+/// Age of pods whose start was not seen.
+const OLD_SECS: f64 = 1e6;
 /// `ln 20`: a deploy with as much evidence against it teaches nothing about warm-up.
 const LN_DOUBTFUL: f64 = 3.0;
 
@@ -61,10 +65,12 @@ pub(crate) struct Contest {
     pub(crate) last_tick_at: UnixNanos,
     /// What went into the test last.
     pub(crate) tape: Tape,
-    /// What young pods of good deploys showed.
-    warmup: WarmupHistory,
-    /// The same of the present deploy, which is not known to be good yet.
-    deploy: WarmupRecord,
+    /// Calls that requests led to, in the control and in the new arm.
+    calls: [Calls; 2],
+    /// Since when the service is watched.
+    watched_since: UnixNanos,
+    /// How its pods warm up.
+    warmup: Warmup,
     /// While comparing: the test for the time when the new arm is the stable one; it learns while that arm serves alone.
     heir: Option<Box<CanaryTest>>,
 }
@@ -79,16 +85,17 @@ impl Contest {
             control_since_canary: 0,
             last_tick_at: at,
             tape: Tape::default(),
-            warmup: WarmupHistory::default(),
-            deploy: WarmupRecord::default(),
+            calls: [Calls::default(); 2],
+            watched_since: at,
+            warmup: Warmup::default(),
             heir: None,
         }
     }
 
     /// The same service at another cadence: counts cannot be carried over, who is who and how pods warm up can.
     pub(crate) fn at_cadence(&self, params: &CanaryValidParams, cadence: Cadence, at: UnixNanos) -> Self {
-        let (phase, warmup) = (self.phase.clone(), self.warmup.clone());
-        Self { phase, warmup, ..Self::new(params, cadence, at) }
+        let (phase, warmup, watched_since) = (self.phase.clone(), self.warmup.clone(), self.watched_since);
+        Self { phase, warmup, watched_since, ..Self::new(params, cadence, at) }
     }
 
     /// The suspect, while there is one.
@@ -142,6 +149,8 @@ impl Contest {
     fn look_for_newcomer(&mut self, roster: &Roster, stable: Arm, now: UnixNanos) -> Vec<Turn> {
         let Some((arm, first_at)) = newcomer(roster, &stable, now) else { return Vec::new() };
         let suspect = Suspect { arm, stable, first_at };
+        // pods that joined a stable version meanwhile showed how they warm up
+        self.warmup.keep();
         self.compare(&suspect);
         vec![Turn::Started(suspect)]
     }
@@ -149,19 +158,19 @@ impl Contest {
     /// Starts to compare: the test knows the control's past and how young pods behave, and nothing of the suspect.
     fn compare(&mut self, suspect: &Suspect) {
         self.test = self.test.clone().released(suspect.first_at).with_curve(self.warmup.curve());
+        self.calls = [Calls::default(); 2];
         self.reading = None;
         self.peak_ln_e = f64::NEG_INFINITY;
         self.control_since_canary = 0;
-        self.deploy = WarmupRecord::default();
+        self.warmup.begin();
         self.heir = None;
         self.phase = Phase::Comparing(suspect.clone());
     }
 
     /// The new arm becomes the stable one, with what was learned of it.
     fn promote(&mut self, is_suspected: bool, fresh: impl Fn() -> CanaryTest) {
-        let deploy = std::mem::take(&mut self.deploy);
         if !is_suspected && self.peak_ln_e < LN_DOUBTFUL {
-            self.warmup.keep(deploy);
+            self.warmup.keep();
         }
         self.test = self.heir.take().map_or_else(fresh, |heir| *heir);
     }
@@ -177,6 +186,7 @@ impl Contest {
         let serves = |arm: &Arm| roster.of_arm(arm).any(|pod| pod.served_lately(GONE, now));
         if !roster.is_alive(&suspect.arm, now) && serves(&suspect.stable) {
             self.heir = None;
+            self.warmup.begin();
             self.phase = Phase::Stable(suspect.stable.clone());
             let reason = format!("{} is gone and {} serves", suspect.arm.name(), suspect.stable.name());
             return vec![Turn::Ended(suspect, reason)];
@@ -210,53 +220,77 @@ impl Contest {
         vec![Turn::Ended(suspect, reason), Turn::Started(next)]
     }
 
-    /// Feeds a tick to the test.
-    pub(crate) fn on_tick(&mut self, tick: &ServiceTick, roster: &Roster, yardstick: &Yardstick) {
-        self.last_tick_at = tick.end_at;
-        let thresholds = yardstick.thresholds();
-        let (mut control, mut canary) = (Vec::new(), Vec::new());
-        let suspect = self.suspect().cloned();
-        for pod in roster.iter() {
-            let Some(tally) = tick.pods.get(&pod.idx) else { continue };
-            let age_secs = (tick.end_at - pod.first_at).max(0) as f64 / NANOS_PER_SEC as f64;
-            let counts = PodCounts {
-                pod: PodIdx(pod.idx),
-                requests: tally.requests,
-                bad: tally.bad(thresholds),
-                age_secs,
-            };
-            match &suspect {
-                Some(suspect) if pod.arm == suspect.arm => canary.push(counts),
-                Some(suspect) if pod.arm == suspect.stable => control.push(counts),
-                Some(_) => {}
-                None => control.push(counts),
-            }
+    /// A pod's age at `at`; what was there when we first looked is old.
+    fn age_secs(&self, pod: &PodRecord, at: UnixNanos) -> f64 {
+        if pod.first_at < self.watched_since + LEARNING {
+            return OLD_SECS;
         }
-        control.sort_by_key(|counts| counts.pod);
-        canary.sort_by_key(|counts| counts.pod);
-        let span_secs = tick.span as f64 / NANOS_PER_SEC as f64;
-        let tick = Tick { at: tick.end_at, span_secs, control: &control, canary: &canary };
-        if suspect.is_some() {
-            self.count_silence(&control, &canary);
-            self.tape.note(&self.test, &tick);
-            let reading = self.test.observe(&tick);
-            self.peak_ln_e = self.peak_ln_e.max(reading.ln_e);
-            self.reading = Some(reading);
-            self.learn_from(&tick);
-        } else {
-            self.test.history(&tick);
-        }
+        (at - pod.first_at).max(0) as f64 / NANOS_PER_SEC as f64
     }
 
-    /// Beside the control the new arm shows how its pods warm up; alone it is the control of the next comparison.
-    fn learn_from(&mut self, tick: &Tick<'_>) {
-        let requests = |pods: &[PodCounts]| pods.iter().map(|pod| pod.requests).sum::<u64>();
-        if requests(tick.control) > 0 {
-            self.deploy.add(tick);
-        } else if requests(tick.canary) > 0 {
-            let heir = self.heir.get_or_insert_with(|| Box::new(self.test.anew(tick.at)));
-            heir.history(&Tick { control: tick.canary, canary: &[], ..*tick });
+    /// Feeds a tick to the test, and learns from it afterwards.
+    pub(crate) fn on_tick(&mut self, tick: &ServiceTick, roster: &Roster, yardstick: &Yardstick) {
+        self.last_tick_at = tick.end_at;
+        let span_secs = tick.span as f64 / NANOS_PER_SEC as f64;
+        let limits = yardstick.limits();
+        let present = |pod| {
+            Some(Present { pod, tally: tick.pods.get(&pod.idx)?, age_secs: self.age_secs(pod, tick.end_at) })
+        };
+        let mut pods: Vec<Present<'_>> = roster.iter().filter_map(present).collect();
+        pods.sort_by_key(|present| present.pod.idx);
+        let suspect = self.suspect().cloned();
+        let (mut control, mut canary) = (Vec::new(), Vec::new());
+        for present in &pods {
+            let Present { pod, tally, age_secs } = *present;
+            match &suspect {
+                Some(suspect) if pod.arm == suspect.arm => {
+                    self.calls[1].add(tally);
+                    canary.push(present.counts(&self.warmup.excused(limits, age_secs, span_secs)));
+                }
+                Some(suspect) if pod.arm != suspect.stable => {}
+                _ => {
+                    self.calls[0].add(tally);
+                    control.push(present.counts(&self.warmup.expected(limits, age_secs, span_secs)));
+                }
+            }
         }
+        let counted = Tick { at: tick.end_at, span_secs, control: &control, canary: &canary };
+        if suspect.is_none() {
+            self.test.history(&counted);
+        } else {
+            let is_told = limits.own.is_some();
+            self.test.judge_own_time(if is_told { own_time_of(self.calls) } else { OwnTime::Untold });
+            self.judge(&counted);
+            if control.iter().all(|counts| counts.requests == 0) && !canary.is_empty() {
+                let young = pods.iter().filter(|present| self.is_suspected(&present.pod.arm));
+                self.raise_heir(&counted, &young.copied().collect::<Vec<_>>(), limits);
+            }
+        }
+        let aged: Vec<_> = pods.iter().map(|present| (present.age_secs, present.tally)).collect();
+        self.warmup.learn(span_secs, &aged);
+    }
+
+    fn judge(&mut self, tick: &Tick<'_>) {
+        self.count_silence(tick.control, tick.canary);
+        self.tape.note(&self.test, tick);
+        let reading = self.test.observe(tick);
+        self.peak_ln_e = self.peak_ln_e.max(reading.ln_e);
+        self.reading = Some(reading);
+    }
+
+    fn is_suspected(&self, arm: &Arm) -> bool {
+        self.suspect().is_some_and(|suspect| suspect.arm == *arm)
+    }
+
+    /// The new arm serves alone: it is the control of the next comparison.
+    fn raise_heir(&mut self, tick: &Tick<'_>, pods: &[Present<'_>], limits: &Limits) {
+        let warmup = self.warmup.provisional();
+        let counts: Vec<PodCounts> = pods
+            .iter()
+            .map(|present| present.counts(&warmup.expected(limits, present.age_secs, tick.span_secs)))
+            .collect();
+        let heir = self.heir.get_or_insert_with(|| Box::new(self.test.anew(tick.at)));
+        heir.history(&Tick { control: &counts, canary: &[], ..*tick });
     }
 
     fn count_silence(&mut self, control: &[PodCounts], canary: &[PodCounts]) {
@@ -266,6 +300,45 @@ impl Contest {
             self.control_since_canary += control.iter().map(|counts| counts.requests).sum::<u64>();
         }
     }
+}
+
+/// A pod in a tick.
+#[derive(Debug, Clone, Copy)]
+struct Present<'a> {
+    pod: &'a PodRecord,
+    tally: &'a PodTally,
+    age_secs: f64,
+}
+
+impl Present<'_> {
+    fn counts(&self, limits: &Limits) -> PodCounts {
+        let (pod, age_secs) = (PodIdx(self.pod.idx), self.age_secs);
+        PodCounts { pod, requests: self.tally.requests, bad: self.tally.bad(limits), age_secs }
+    }
+}
+
+/// Requests of an arm whose spans tell their own time, and the calls that those led to.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Calls {
+    requests: u64,
+    calls: u64,
+}
+
+impl Calls {
+    fn add(&mut self, tally: &PodTally) {
+        self.requests += tally.own.count();
+        self.calls += tally.calls;
+    }
+
+    fn per_request(self) -> f64 {
+        self.calls as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// A version that tells fewer of its calls than the stable one seems to take longer itself, and need not.
+fn own_time_of([control, canary]: [Calls; 2]) -> OwnTime {
+    let is_alike = canary.per_request() >= CALLS_ALIKE * control.per_request();
+    if canary.requests >= CALLS_REQUESTS_MIN && is_alike { OwnTime::Comparable } else { OwnTime::Untold }
 }
 
 /// A test without history.

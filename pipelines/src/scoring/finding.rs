@@ -40,7 +40,10 @@ impl RuleName {
     /// Version of its formula.
     #[must_use]
     pub const fn version(self) -> u32 {
-        1
+        match self {
+            Self::CanaryTest => 2,
+            _ => 1,
+        }
     }
 }
 

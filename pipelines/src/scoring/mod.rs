@@ -18,6 +18,7 @@ mod service;
 mod silence;
 mod slo;
 mod standing;
+mod warmup;
 mod wording;
 mod yardstick;
 

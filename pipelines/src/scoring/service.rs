@@ -282,8 +282,8 @@ impl ServiceState {
         self.slo.on_tick(tick);
         let control_arm = self.contest.control_arm().cloned();
         let suspect_arm = self.contest.suspect().map(|suspect| suspect.arm.clone());
-        let thresholds = self.yardstick.thresholds();
-        let mut durations = LatencySketch::default();
+        let limits = *self.yardstick.limits();
+        let (mut durations, mut own) = (LatencySketch::default(), LatencySketch::default());
         for pod in self.roster.iter() {
             let Some(tally) = tick.pods.get(&pod.idx) else { continue };
             self.cost.on_requests(pod, tick.end_at, tally.requests);
@@ -296,8 +296,9 @@ impl ServiceState {
             }
             if control_arm.as_ref().is_none_or(|arm| *arm == pod.arm) {
                 durations.merge(&tally.durations);
+                own.merge(&tally.own);
             }
-            let bad = tally.bad(thresholds);
+            let bad = tally.bad(&limits);
             let observed = (bad[0] + bad[3]) as f64;
             let requests = tally.requests as f64;
             nodes.add(
@@ -310,7 +311,7 @@ impl ServiceState {
                 self.bad_share += weight * (observed / requests - self.bad_share);
             }
         }
-        self.yardstick.add(tick.end_at, &durations);
+        self.yardstick.add(tick.end_at, &durations, &own);
     }
 
     /// Closes what ended, and looks at who is there.
@@ -387,7 +388,7 @@ impl ServiceState {
             canary_pods: canary.len(),
             nodes_clean,
             exemplars: self.exemplars.clone(),
-            p_latency_us: self.yardstick.thresholds(),
+            limits: *self.yardstick.limits(),
         }
     }
 }

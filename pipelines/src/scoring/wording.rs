@@ -9,6 +9,7 @@ use models::sequential::{Decision, Reading, Reason, SignalReading};
 use super::cost::CostReading;
 use super::finding::{Finding, RuleName, Suspect};
 use super::silence::{SilenceFinding, SilenceReading};
+use super::yardstick::Limits;
 use crate::features::ServiceKey;
 
 /// Everything that the tests of one comparison say at a moment.
@@ -23,7 +24,7 @@ pub(crate) struct Judged {
     /// Other pods on the canary's nodes serve as they should.
     pub(crate) nodes_clean: bool,
     pub(crate) exemplars: Vec<[u8; 16]>,
-    pub(crate) p_latency_us: Option<[f64; 3]>,
+    pub(crate) limits: Limits,
 }
 
 /// Share of new versions that are bad, before anything is seen of them.
@@ -38,12 +39,19 @@ fn probability(ln_e: f64) -> f64 {
     odds / (1.0 + odds)
 }
 
+/// Whether the test has looked at the signal; own time is not told everywhere.
+fn is_judged(signal: &SignalReading) -> bool {
+    signal.canary_requests + signal.control_requests > 0
+}
+
 fn names(at: usize) -> (&'static str, &'static str) {
     match at {
         0 => ("errors", "fail"),
         1 => ("latency p50", "are slower than the stable version's median"),
         2 => ("latency p90", "are slower than the stable version's p90"),
-        _ => ("latency p99", "are slower than the stable version's p99"),
+        3 => ("latency p99", "are slower than the stable version's p99"),
+        4 => ("own time p50", "take longer in the service itself than the stable version's median"),
+        _ => ("own time p90", "take longer in the service itself than the stable version's p90"),
     }
 }
 
@@ -88,7 +96,7 @@ fn by_test(
         .collect();
     evidence.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
     let mut counter: Vec<Evidence> = (0..reading.signals.len())
-        .filter(|&idx| reading.signals[idx].ln_e <= 0.0)
+        .filter(|&idx| reading.signals[idx].ln_e <= 0.0 && is_judged(&reading.signals[idx]))
         .map(|idx| evidence_of(idx, reading, judged))
         .collect();
     if matches!(reading.decision, Decision::Pause(Some(Reason::SinglePod))) && level == Level::Alert {
@@ -157,10 +165,13 @@ fn lone_pod() -> Evidence {
 fn evidence_of(idx: usize, reading: &Reading, judged: &Judged) -> Evidence {
     let signal = &reading.signals[idx];
     let (name, verb) = names(idx);
-    let threshold = match (idx, judged.p_latency_us) {
-        (1..=3, Some(thresholds)) => format!(" ({:.1} ms)", thresholds[idx - 1] / 1e3),
-        _ => String::new(),
+    let limit_us = match idx {
+        1..=3 => judged.limits.whole.map(|limits| limits[idx - 1]),
+        4.. => judged.limits.own.map(|limits| limits[idx - 4]),
+        0 => None,
     };
+    let threshold =
+        limit_us.map_or_else(String::new, |limit| format!(" ({:.1} ms, more for young pods)", limit / 1e3));
     Evidence {
         signal: name.to_owned(),
         unit: "1".to_owned(),
@@ -325,6 +336,7 @@ fn signals(readings: &[SignalReading]) -> Vec<VerdictSignal> {
     let mut signals: Vec<VerdictSignal> = readings
         .iter()
         .enumerate()
+        .filter(|(_, signal)| is_judged(signal))
         .map(|(idx, signal)| VerdictSignal {
             name: names(idx).0.to_owned(),
             expected: rounded(signal.expected),

@@ -12,27 +12,54 @@ const N_SLOTS: usize = 12;
 /// Requests below which a quantile is not believed.
 const REQUESTS_MIN: u64 = 100;
 
-/// Sketches of the last 120 s in slots of 10 s, and the thresholds that follow from the closed ones.
+/// What counts as slow, in microseconds; `None` before enough requests were seen.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    /// p50, p90 and p99 of whole durations.
+    pub(crate) whole: Option<[f64; 3]>,
+    /// p50 and p90 of the service's own time.
+    pub(crate) own: Option<[f64; 2]>,
+}
+
+impl Limits {
+    /// The same limits times a factor each for whole durations and for own time.
+    pub(crate) fn stretched(&self, whole: f64, own: f64) -> Self {
+        Self {
+            whole: self.whole.map(|limits| limits.map(|limit| limit * whole)),
+            own: self.own.map(|limits| limits.map(|limit| limit * own)),
+        }
+    }
+}
+
+/// Sketches of ten seconds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Slot {
+    whole: LatencySketch,
+    own: LatencySketch,
+}
+
+/// Sketches of the last 120 s in slots of 10 s, and the limits that follow from the closed ones.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Yardstick {
-    closed: VecDeque<LatencySketch>,
-    open: LatencySketch,
+    closed: VecDeque<Slot>,
+    open: Slot,
     open_until: UnixNanos,
-    thresholds: Option<[f64; 3]>,
+    limits: Limits,
 }
 
 impl Yardstick {
-    /// p50, p90 and p99 in the sketch's unit; `None` before enough requests were seen.
-    pub(crate) fn thresholds(&self) -> Option<[f64; 3]> {
-        self.thresholds
+    /// What counts as slow.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
-    /// Adds the control's requests of a cell that ended at `end_at`; cells come in order of their end.
-    pub(crate) fn add(&mut self, end_at: UnixNanos, durations: &LatencySketch) {
+    /// Adds the control's requests of a cell that ended at `end_at`, whole and own; cells come in order of their end.
+    pub(crate) fn add(&mut self, end_at: UnixNanos, whole: &LatencySketch, own: &LatencySketch) {
         if end_at >= self.open_until {
             self.roll(end_at);
         }
-        self.open.merge(durations);
+        self.open.whole.merge(whole);
+        self.open.own.merge(own);
     }
 
     fn roll(&mut self, end_at: UnixNanos) {
@@ -41,13 +68,22 @@ impl Yardstick {
             if self.closed.len() > N_SLOTS {
                 self.closed.pop_front();
             }
-            let mut all = LatencySketch::default();
-            self.closed.iter().for_each(|slot| all.merge(slot));
-            if all.count() >= REQUESTS_MIN {
-                let quantile = |q| all.quantile(q).unwrap_or(f64::INFINITY);
-                self.thresholds = Some([quantile(0.5), quantile(0.9), quantile(0.99)]);
+            let mut all = Slot::default();
+            for slot in &self.closed {
+                all.whole.merge(&slot.whole);
+                all.own.merge(&slot.own);
+            }
+            if all.whole.count() >= REQUESTS_MIN {
+                self.limits.whole = Some([0.5, 0.9, 0.99].map(|q| quantile(&all.whole, q)));
+            }
+            if all.own.count() >= REQUESTS_MIN {
+                self.limits.own = Some([0.5, 0.9].map(|q| quantile(&all.own, q)));
             }
         }
         self.open_until = end_at - end_at.rem_euclid(SLOT) + SLOT;
     }
+}
+
+fn quantile(durations: &LatencySketch, q: f64) -> f64 {
+    durations.quantile(q).unwrap_or(f64::INFINITY)
 }

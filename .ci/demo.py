@@ -13,9 +13,12 @@ import sys
 import time
 
 _DECOYS = {"traffic-peak", "shared-database", "none"}
-# the promise (p95 of 15 s over ten seeds) is for release builds; the gate runs an unoptimised one on a shared machine
-_REVERT_LIMIT_S = 40.0
-_RUN_LIMIT_S = 300.0
+# The promise is a p95 of 15 s over ten seeds. One run of an unoptimised build on a busy machine may take twice as long;
+# that it is reverted at all, once, and that nothing else is, has no slack.
+_REVERT_LIMIT_S = 30.0
+_RUN_LIMIT_S = 240.0
+# Shortens the healthy phases. Below 50 s of them the good release before the fault would still be rolling out.
+_SPEED = "1.5"
 
 
 def judge(fault: str, summary: dict) -> list[str]:
@@ -41,7 +44,7 @@ def judge(fault: str, summary: dict) -> list[str]:
 
 def run(program: str, fault: str, seed: int) -> list[str]:
     """Run one demo to its end and judge its last line."""
-    command = [program, "demo", "--headless", "--json", "--fault", fault, "--seed", str(seed)]
+    command = [program, "demo", "--headless", "--json", "--fault", fault, "--seed", str(seed), "--speed", _SPEED]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_LIMIT_S, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as failed:

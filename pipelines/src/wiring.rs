@@ -15,7 +15,7 @@ use crate::changes::{Announced, Announcement};
 use crate::config::Plan;
 use crate::event;
 use crate::features::{FeatureParams, Features};
-use crate::incident::{IncidentCounts, Incidents};
+use crate::incident::{Around, IncidentCounts, Incidents};
 use crate::scoring::{Scoring, ScoringCounts, ScoringParams, VerdictBoard};
 use crate::topology::CallGraph;
 
@@ -202,11 +202,13 @@ impl Operator for Judge {
         let rows = self.features.on_progress(progress);
         self.graph.observe(&rows.edges, rows.upto);
         let statements = self.scoring.on_rows(&rows);
+        let comparisons = self.scoring.comparisons();
+        let around = Around { graph: &self.graph, comparisons: &comparisons };
         let announced = &self.announced;
         let change_of = |key: &crate::incident::IncidentKey| {
             key.suspect.as_ref().map(|suspect| announced.change_of(&key.service, suspect))
         };
-        for notice in self.incidents.on_statements(statements, &self.graph, rows.upto, change_of) {
+        for notice in self.incidents.on_statements(statements, around, rows.upto, change_of) {
             let suspect = notice.incident.key.suspect.as_ref();
             let capsule =
                 suspect.and_then(|suspect| self.scoring.capsule(&notice.incident.key.service, suspect));

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::error::EngineError;
-use engine::record::Positions;
+use engine::record::{Compression, Encoding, Positions, RecordKind};
 use engine::source::{FileConfig, FileSource, Received, ResumeAt, Source};
 use pipelines::config::{Plan, read_files};
 use pipelines::service::{Replayed, replay, replay_from};
@@ -121,4 +121,55 @@ fn broken_recordings_are_said() {
 fn a_missing_recording_is_said() {
     let error = replay(&plan(), vec![folder("no-such-fault.jsonl")], None).unwrap_err().to_string();
     assert!(error.contains("no-such-fault") && error.contains("does not exist"), "{error}");
+}
+
+/// A CDEvent that came by `POST /v1/changes` just before the first record.
+struct Announced(FileSource, Vec<Received>);
+
+const ANNOUNCEMENT: &str = r#"{"context":{"specversion":"0.5.1","id":"change-7","source":"/argo",
+    "type":"dev.cdevents.service.upgraded.0.3.0"},
+    "subject":{"id":"canaryrec/web","content":{"environment":{"id":"recorded"},"artifactId":"pkg:oci/web?tag=v2"}},
+    "customData":{"commit":"0123abcd","author":"kim"}}"#;
+
+impl Source for Announced {
+    async fn next(&mut self) -> Result<Option<Received>, EngineError> {
+        if let Some(kept) = self.1.pop() {
+            return Ok(Some(kept));
+        }
+        let next = self.0.next().await?;
+        let Some(first) = next.as_ref().filter(|received| received.next_offset == 1) else { return Ok(next) };
+        let mut change = first.clone();
+        change.partition = "changes".into();
+        change.record.kind = RecordKind::Change;
+        change.record.encoding = Encoding::OtlpJson;
+        change.record.compression = Compression::None;
+        change.record.body = ANNOUNCEMENT.as_bytes().to_vec().into();
+        self.1.extend(next);
+        Ok(Some(change))
+    }
+
+    async fn commit(&mut self, upto: &Positions) -> Result<(), EngineError> {
+        self.0.commit(upto).await
+    }
+}
+
+/// Scenario: a bad rollout that was announced by a CDEvent. Guarantees: the risk events name the announced change, its
+/// commit and author, and are otherwise about the same incident as without it.
+#[test]
+fn an_announced_change_gives_its_name_to_the_incident() {
+    let files = FileConfig::new(vec![folder("err15")], plan().tenant.as_str().into());
+    let told = replay_from(&plan(), None, |resume: &ResumeAt| {
+        Ok(Announced(FileSource::open(&files, resume)?, Vec::new()))
+    });
+    let told = lines(&told.unwrap());
+    assert!(told.lines().count() >= 1);
+    for event in told.lines() {
+        for part in
+            [r#""id":"change-7""#, r#""commit":"0123abcd""#, r#""author":"kim""#, r#""kind":"deploy""#]
+        {
+            assert!(event.contains(part), "{part} is missing in {event}");
+        }
+    }
+    let incident = |text: &str| text.split("\"incident_id\":\"").nth(1).map(|rest| rest[..16].to_owned());
+    assert_eq!(incident(&told), incident(&expected("err15")));
 }

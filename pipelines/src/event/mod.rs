@@ -111,12 +111,10 @@ fn causes_of(incident: &Incident, n_evidence: usize) -> Vec<Cause> {
 fn explain(notice: &Notice, event: &RiskEvent) -> String {
     let incident = &notice.incident;
     let who = match &incident.key.suspect {
-        Some(_) => format!(
-            "{} {} (compared with {})",
-            event.scope.service,
-            or_unknown(&event.scope.version),
-            or_unknown(&event.scope.stable_version)
-        ),
+        Some(suspect) => {
+            let [new, stable] = suspect.names();
+            format!("{} {new} (compared with {stable})", event.scope.service)
+        }
         None => event.scope.service.clone(),
     };
     if let Some(reason) = &notice.resolution {
@@ -136,8 +134,4 @@ fn explain(notice: &Notice, event: &RiskEvent) -> String {
         sentences.push(format!("Actuator: {} {}: {}.", outcome.action, outcome.target, outcome.reason));
     }
     sentences.join(" ")
-}
-
-fn or_unknown(name: &str) -> &str {
-    if name.is_empty() { "an unnamed version" } else { name }
 }

@@ -13,6 +13,18 @@ use crate::topology::CallGraph;
 
 /// A finding that is not repeated for so long is over.
 const STANDING: UnixNanos = 60 * NANOS_PER_SEC;
+/// A symptom beside a comparison waits so long for the comparison's own word, if the new version is not older than that.
+const HELD_BACK: UnixNanos = 25 * NANOS_PER_SEC;
+const FRESH: UnixNanos = 120 * NANOS_PER_SEC;
+
+/// What surrounds the findings of a tick.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// Who calls whom.
+    pub graph: &'a CallGraph,
+    /// Services whose new version is being compared, and since when.
+    pub comparisons: &'a BTreeMap<ServiceKey, UnixNanos>,
+}
 
 /// Counters that tell when a bound bites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,6 +44,8 @@ pub struct IncidentCounts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incidents {
     open: BTreeMap<IncidentKey, Incident>,
+    /// Symptoms held back, and since when.
+    held: BTreeMap<ServiceKey, UnixNanos>,
     max_open: usize,
     counts: IncidentCounts,
 }
@@ -40,7 +54,7 @@ impl Incidents {
     /// None open yet.
     #[must_use]
     pub fn new(max_open: usize) -> Self {
-        Self { open: BTreeMap::new(), max_open, counts: IncidentCounts::default() }
+        Self { open: BTreeMap::new(), held: BTreeMap::new(), max_open, counts: IncidentCounts::default() }
     }
 
     /// What was opened, resolved and refused so far.
@@ -59,7 +73,8 @@ impl Incidents {
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
         let open: Vec<&Incident> = self.open.values().collect();
-        serde_json::to_vec(&(open, &self.counts)).expect("plain values always serialise")
+        let held: Vec<_> = self.held.iter().collect();
+        serde_json::to_vec(&(open, held, &self.counts)).expect("plain values always serialise")
     }
 
     /// Takes over a saved state.
@@ -67,7 +82,9 @@ impl Incidents {
     /// # Errors
     /// The parser's words, for bytes that are not a state of this version.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), serde_json::Error> {
-        let (open, counts): (Vec<Incident>, IncidentCounts) = serde_json::from_slice(bytes)?;
+        type Saved = (Vec<Incident>, Vec<(ServiceKey, UnixNanos)>, IncidentCounts);
+        let (open, held, counts): Saved = serde_json::from_slice(bytes)?;
+        self.held = held.into_iter().collect();
         self.open = open.into_iter().map(|incident| (incident.key.clone(), incident)).collect();
         self.counts = counts;
         Ok(())
@@ -77,15 +94,21 @@ impl Incidents {
     pub fn on_statements(
         &mut self,
         statements: Vec<Statement>,
-        graph: &CallGraph,
+        around: Around<'_>,
         at: UnixNanos,
         change_of: impl Fn(&IncidentKey) -> Option<Change>,
     ) -> Vec<Notice> {
         let mut notices = Vec::new();
+        let graph = around.graph;
+        self.held.retain(|_, since| since.saturating_add(STANDING) >= at);
         for statement in statements {
             match statement {
+                Statement::Found(finding) if self.is_held_back(&finding, around, at) => {}
                 Statement::Found(finding) => self.place(finding, graph, &change_of),
                 Statement::Cleared { service, suspect, rule, at, reason } => {
+                    if suspect.is_none() {
+                        self.held.remove(&service);
+                    }
                     let key = IncidentKey { service, suspect };
                     notices.extend(self.clear(&key, rule, at, &reason));
                 }
@@ -103,6 +126,25 @@ impl Incidents {
         {
             incident.take_outcome(outcome);
         }
+    }
+
+    /// Whether a symptom waits: it has no suspect and no incident, and on the service itself, or on one that it calls, a
+    /// new version is being compared that may explain it.
+    fn is_held_back(&mut self, finding: &Finding, around: Around<'_>, at: UnixNanos) -> bool {
+        let key = IncidentKey { service: finding.service.clone(), suspect: finding.suspect.clone() };
+        if key.suspect.is_some() || self.open.contains_key(&key) || self.home_of(&key, around.graph).is_some()
+        {
+            return false;
+        }
+        let may_explain = |(service, since): (&ServiceKey, &UnixNanos)| {
+            since.saturating_add(FRESH) >= at
+                && (*service == key.service || calls_through(around.graph, &key.service, service))
+        };
+        if !around.comparisons.iter().any(may_explain) {
+            return false;
+        }
+        let since = *self.held.entry(key.service).or_insert(at);
+        at < since.saturating_add(HELD_BACK)
     }
 
     fn place(
@@ -151,8 +193,8 @@ impl Incidents {
             }
             if symptom.revision > 0 {
                 self.counts.resolved += 1;
-                let reason =
-                    format!("explained by the change of {} to {}", home.service.service, version_of(&home));
+                let to = home.suspect.as_ref().map_or_else(String::new, |suspect| suspect.names()[0].clone());
+                let reason = format!("explained by the change of {} to {to}", home.service.service);
                 notices.push(symptom.resolve(at, reason));
             }
         }
@@ -212,10 +254,6 @@ impl Incidents {
     }
 }
 
-fn version_of(key: &IncidentKey) -> &str {
-    key.suspect.as_ref().map_or("", |suspect| &suspect.arm.version)
-}
-
 /// Whether `caller` reaches `callee` over at most four calls.
 fn calls_through(graph: &CallGraph, caller: &ServiceKey, callee: &ServiceKey) -> bool {
     let mut frontier = vec![caller.clone()];
@@ -229,3 +267,7 @@ fn calls_through(graph: &CallGraph, caller: &ServiceKey, callee: &ServiceKey) ->
     }
     false
 }
+
+#[cfg(test)]
+#[path = "grouping_tests.rs"]
+mod tests;

@@ -7,5 +7,5 @@
 mod grouping;
 mod revision;
 
-pub use grouping::{IncidentCounts, Incidents};
+pub use grouping::{Around, IncidentCounts, Incidents};
 pub use revision::{Incident, IncidentKey, Notice};

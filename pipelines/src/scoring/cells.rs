@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::yardstick::Limits;
 use crate::features::{CallRow, LatencySketch};
 
+/// Place of the requests on which the pod itself spent long.
+pub(crate) const OWN_P90: usize = N_SIGNALS - 1;
 /// Requests that count against a pod in each signal of the canary test.
 pub(crate) type Bad = [u64; N_SIGNALS];
 

@@ -188,7 +188,8 @@ impl Contest {
             self.heir = None;
             self.warmup.begin();
             self.phase = Phase::Stable(suspect.stable.clone());
-            let reason = format!("{} is gone and {} serves", suspect.arm.name(), suspect.stable.name());
+            let [new, stable] = suspect.names();
+            let reason = format!("{new} is gone and {stable} serves");
             return vec![Turn::Ended(suspect, reason)];
         }
         // what is suspected is not promoted by surviving: it stays suspected until it is gone
@@ -196,8 +197,8 @@ impl Contest {
         if !is_suspected && serves(&suspect.arm) && alone_since.saturating_add(PROMOTED) < now {
             self.promote(is_suspected, fresh);
             self.phase = Phase::Stable(suspect.arm.clone());
-            let reason =
-                format!("{} has served alone for {} s", suspect.arm.name(), PROMOTED / NANOS_PER_SEC);
+            let [new, _] = suspect.names();
+            let reason = format!("{new} has served alone for {} s", PROMOTED / NANOS_PER_SEC);
             return vec![Turn::Ended(suspect, reason)];
         }
         let newcomer = newcomer(roster, &suspect.stable, now);

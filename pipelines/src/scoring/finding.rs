@@ -91,6 +91,19 @@ pub struct Suspect {
 }
 
 impl Suspect {
+    /// Both arms for people: by version, or by pod template where the version is the same.
+    #[must_use]
+    pub fn names(&self) -> [String; 2] {
+        let same =
+            self.arm.name() == self.stable.name() && self.arm.template_hash != self.stable.template_hash;
+        [&self.arm, &self.stable].map(|arm| match (arm.name(), same) {
+            ("", _) => "an unnamed version".to_owned(),
+            (name, false) => name.to_owned(),
+            (name, true) if arm.template_hash.is_empty() => format!("{name} (unnamed pod template)"),
+            (name, true) => format!("{name} (pod template {})", arm.template_hash),
+        })
+    }
+
     /// The suspected version of a service, on the wire.
     #[must_use]
     pub fn scope(&self, service: &ServiceKey) -> Scope {

@@ -23,6 +23,17 @@ pub(crate) struct NodeTally {
     pub(crate) expected: f64,
 }
 
+/// What the other pods on a node say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NodeCondition {
+    /// They served enough lately, and as they should.
+    Clean,
+    /// Too little is known of them.
+    Unknown,
+    /// They served conspicuously badly.
+    Sick,
+}
+
 /// Tallies of the last minute by node, from control pods of every service.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Nodes {
@@ -50,9 +61,9 @@ impl Nodes {
         }
     }
 
-    /// Whether other pods on the node have served enough lately and not conspicuously badly.
-    pub(crate) fn is_clean(&self, node: &Arc<str>, now: UnixNanos) -> bool {
-        let Some(slots) = self.by_node.get(node) else { return false };
+    /// What other pods on the node showed of late.
+    pub(crate) fn condition(&self, node: &Arc<str>, now: UnixNanos) -> NodeCondition {
+        let Some(slots) = self.by_node.get(node) else { return NodeCondition::Unknown };
         let mut sum = NodeTally::default();
         for (_, tally) in slots.iter().filter(|(start, _)| *start + (N_SLOTS as i64 + 1) * SLOT >= now) {
             sum.requests += tally.requests;
@@ -60,7 +71,13 @@ impl Nodes {
             sum.expected += tally.expected;
         }
         let slack = 3.0 * libm::sqrt(sum.expected.max(1.0));
-        sum.requests >= REQUESTS_MIN && sum.observed <= 2.0 * sum.expected + slack
+        if sum.requests < REQUESTS_MIN {
+            NodeCondition::Unknown
+        } else if sum.observed <= 2.0 * sum.expected + slack {
+            NodeCondition::Clean
+        } else {
+            NodeCondition::Sick
+        }
     }
 
     /// Forgets nodes without requests.
@@ -74,8 +91,8 @@ impl Nodes {
 mod tests {
     use super::*;
 
-    /// Scenario: one node serves as expected, one ten times worse. Guarantees: only the first is clean, and neither
-    /// is once its tallies are old.
+    /// Scenario: one node serves as expected, one ten times worse. Guarantees: the first is clean, the second sick, and
+    /// nothing is known of either once its tallies are old.
     #[test]
     fn a_node_is_clean_only_while_its_other_pods_are() {
         let (good, bad): (Arc<str>, Arc<str>) = ("good".into(), "bad".into());
@@ -86,9 +103,9 @@ mod tests {
             nodes.add(&bad, at, NodeTally { requests: 10.0, observed: 1.0, expected: 0.1 });
         }
         let now = 60 * NANOS_PER_SEC;
-        assert!(nodes.is_clean(&good, now));
-        assert!(!nodes.is_clean(&bad, now));
-        assert!(!nodes.is_clean(&good, now + 600 * NANOS_PER_SEC));
-        assert!(!nodes.is_clean(&"unknown".into(), now));
+        assert_eq!(nodes.condition(&good, now), NodeCondition::Clean);
+        assert_eq!(nodes.condition(&bad, now), NodeCondition::Sick);
+        assert_eq!(nodes.condition(&good, now + 600 * NANOS_PER_SEC), NodeCondition::Unknown);
+        assert_eq!(nodes.condition(&"unknown".into(), now), NodeCondition::Unknown);
     }
 }

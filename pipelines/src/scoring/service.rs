@@ -9,14 +9,14 @@ use models::sequential::CanaryValidParams;
 use serde::{Deserialize, Serialize};
 
 use super::capsule::Tape;
-use super::cells::{Cadence, CellBuffer, ServiceTick};
+use super::cells::{Cadence, CellBuffer, OWN_P90, ServiceTick};
 use super::contest::{Contest, Turn, fresh_test};
 use super::cost::CostWatch;
 use super::exhaustion::ExhaustionWatch;
 use super::exhaustion_wording;
 use super::finding::{Statement, Suspect};
 use super::lines::LineWatch;
-use super::nodes::{NodeTally, Nodes};
+use super::nodes::{NodeCondition, NodeTally, Nodes};
 use super::roster::Roster;
 use super::silence;
 use super::slo::SloWatch;
@@ -154,6 +154,15 @@ impl Scoring {
         let compared = state.contest.suspect().filter(|compared| *compared == suspect)?;
         let judged = state.judged(compared, &self.nodes);
         Some(state.contest.tape.capsule(&state.contest.test, &judged, self.params.canary.values()))
+    }
+
+    /// Services whose new version is being compared, and since when.
+    #[must_use]
+    pub fn comparisons(&self) -> BTreeMap<ServiceKey, UnixNanos> {
+        let compared = |(key, state): (&ServiceKey, &ServiceState)| {
+            Some((key.clone(), state.contest.suspect()?.first_at))
+        };
+        self.services.iter().filter_map(compared).collect()
     }
 
     /// State for the checkpoint.
@@ -299,7 +308,8 @@ impl ServiceState {
                 own.merge(&tally.own);
             }
             let bad = tally.bad(&limits);
-            let observed = (bad[0] + bad[3]) as f64;
+            // callers of a bad version fail and are slow as well; only what a pod does itself speaks of its node
+            let observed = if tally.own.count() > 0 { bad[OWN_P90] } else { bad[0] + bad[3] } as f64;
             let requests = tally.requests as f64;
             nodes.add(
                 &pod.node,
@@ -379,7 +389,10 @@ impl ServiceState {
             pods.iter().map(|pod| pod.idx).collect(),
             self.roster.of_arm(&suspect.stable).map(|pod| pod.idx).collect(),
         );
-        let nodes_clean = !pods.is_empty() && pods.iter().all(|pod| nodes.is_clean(&pod.node, now));
+        let on_nodes =
+            |condition| pods.iter().filter(|pod| nodes.condition(&pod.node, now) == condition).count();
+        let nodes_clean = !pods.is_empty() && on_nodes(NodeCondition::Clean) == pods.len();
+        let nodes_sick = on_nodes(NodeCondition::Sick) > 0;
         Judged {
             reading: self.contest.reading,
             peak_ln_e: self.contest.peak_ln_e,
@@ -387,6 +400,7 @@ impl ServiceState {
             cost: self.cost.compare(&control, &canary),
             canary_pods: canary.len(),
             nodes_clean,
+            nodes_sick,
             exemplars: self.exemplars.clone(),
             limits: *self.yardstick.limits(),
         }

@@ -64,7 +64,8 @@ impl SloWatch {
         let p99_ms = plan.latency_ms.map(|limit| (self.p99_ms(), limit));
         let factor = if self.is_broken { 0.8 } else { 1.0 };
         let slow = p99_ms.is_some_and(|(p99, limit)| p99 > factor * limit);
-        let failing = share > factor * plan.error_share;
+        let failing =
+            share > factor * plan.error_share && (self.is_broken || is_beyond_chance(errors, requests, plan));
         let was_broken = std::mem::replace(&mut self.is_broken, slow || failing);
         if !self.is_broken {
             let reason = "failed requests and latency are within the configured limits again".to_owned();
@@ -128,6 +129,12 @@ impl SloWatch {
             log_templates: Vec::new(),
         }
     }
+}
+
+/// A handful of errors among few requests exceeds a limit by chance: two standard deviations must not explain it.
+fn is_beyond_chance(errors: u64, requests: u64, plan: &SloPlan) -> bool {
+    let due = plan.error_share * requests as f64;
+    errors as f64 > due + 2.0 * libm::sqrt(due)
 }
 
 fn latency_evidence(p99: f64, limit: f64) -> Evidence {

@@ -23,12 +23,17 @@ pub(crate) struct Judged {
     pub(crate) canary_pods: usize,
     /// Other pods on the canary's nodes serve as they should.
     pub(crate) nodes_clean: bool,
+    /// Other pods on a canary's node serve badly.
+    pub(crate) nodes_sick: bool,
     pub(crate) exemplars: Vec<[u8; 16]>,
     pub(crate) limits: Limits,
 }
 
 /// Share of new versions that are bad, before anything is seen of them.
 const PRIOR_BAD: f64 = 0.05;
+
+/// Restarts after which a container fails by itself.
+const FAILS_BY_ITSELF: f64 = 2.0;
 
 /// `ln 1000`: the evidence that `act` needs.
 const LN_ACT: f64 = 6.908;
@@ -198,6 +203,8 @@ fn by_silence(service: &ServiceKey, suspect: &Suspect, judged: &Judged, at: Unix
         SilenceFinding::Fine => return None,
         SilenceFinding::Pause => Level::Alert,
         SilenceFinding::Act if judged.canary_pods >= 2 || judged.nodes_clean => Level::Act,
+        // a container that ends again and again fails by itself, unless others on its node fare badly too
+        SilenceFinding::Act if silence.restarts >= FAILS_BY_ITSELF && !judged.nodes_sick => Level::Act,
         SilenceFinding::Act => Level::Alert,
     };
     let evidence = silence_evidence(silence);

@@ -170,6 +170,8 @@ fn an_announced_change_gives_its_name_to_the_incident() {
             assert!(event.contains(part), "{part} is missing in {event}");
         }
     }
-    let incident = |text: &str| text.split("\"incident_id\":\"").nth(1).map(|rest| rest[..16].to_owned());
+    let incident = |text: &str| {
+        text.split("\"incident_id\":\"").nth(1).and_then(|rest| rest.get(..32)).map(str::to_owned)
+    };
     assert_eq!(incident(&told), incident(&expected("err15")));
 }

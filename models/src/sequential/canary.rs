@@ -28,6 +28,8 @@ const ALIVE_SECS: f64 = 60.0;
 const MEDIANS: [usize; 2] = [1, OWN_TIME];
 /// The prior warm-up curve is as good as over after this age.
 const WARM_SECS: f64 = 180.0;
+/// As long as no deploy was seen, latencies of pods younger than this are not looked at.
+const UNRIPE_SECS: f64 = 60.0;
 
 /// The sequential comparison of a canary with its control.
 ///
@@ -109,7 +111,7 @@ impl CanaryTest {
     }
 
     /// The same test, whose latency counts were taken against limits that this curve stretches for young pods; with the
-    /// prior curve it says so. Call it before the first tick after the release.
+    /// prior curve it says so, and does not look at latencies of pods in their first minute. Call it before the first tick after the release.
     #[must_use]
     pub fn with_curve(mut self, curve: &WarmupCurve) -> Self {
         self.warm_secs = if matches!(curve, WarmupCurve::Prior) { WARM_SECS } else { 0.0 };
@@ -199,7 +201,12 @@ impl CanaryTest {
             return None;
         }
         self.last_at = Some(tick.at);
-        Some(row(tick, &mut self.control, &mut self.canary))
+        let mut row = row(tick, &mut self.control, &mut self.canary);
+        if self.warm_secs > 0.0 {
+            let cells = row.canary.pods.iter_mut().chain(std::iter::once(&mut row.canary.rest));
+            cells.for_each(|pod| pod.is_unripe = pod.age_secs - tick.span_secs < UNRIPE_SECS);
+        }
+        Some(row)
     }
 
     /// Sick pods, dispersion and blocks of a new tick.

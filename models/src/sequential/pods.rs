@@ -13,10 +13,15 @@ pub(crate) struct PodCell {
     pub(crate) n: f64,
     pub(crate) bad: [f64; N_SIGNALS],
     pub(crate) age_secs: f64,
+    /// Too young for its latencies to mean anything.
+    pub(crate) is_unripe: bool,
 }
 
 impl PodCell {
     pub(crate) fn signal(&self, s: usize) -> Cell {
+        if s > 0 && self.is_unripe {
+            return Cell::default();
+        }
         Cell { n: self.n, a: self.bad.get(s).copied().unwrap_or(0.0) }
     }
 
@@ -53,8 +58,9 @@ impl Arm {
     pub(crate) fn total(&self, s: usize) -> Cell {
         let mut sum = self.rest.signal(s);
         for pod in &self.pods {
-            sum.n += pod.n;
-            sum.a += pod.signal(s).a;
+            let cell = pod.signal(s);
+            sum.n += cell.n;
+            sum.a += cell.a;
         }
         sum
     }

@@ -253,7 +253,10 @@ mod tests {
         times
     }
 
-    fn history(by_deploy: &[&[(f64, f64)]], n: f64) -> WarmupHistory {
+    /// Ages and factors of one deploy.
+    type Deploy<'a> = &'a [(f64, f64)];
+
+    fn history(by_deploy: &[Deploy<'_>], n: f64) -> WarmupHistory {
         let mut history = WarmupHistory::default();
         for ages in by_deploy {
             let mut record = WarmupRecord::default();
@@ -270,7 +273,7 @@ mod tests {
     /// less; what is expected stays below what is tolerated.
     #[test]
     fn learned_curve_follows_the_deploys() {
-        let deploy: &[(f64, f64)] = &[(4.0, 2.0), (25.0, 1.0)];
+        let deploy: Deploy<'_> = &[(4.0, 2.0), (25.0, 1.0)];
         let (one, five) = (history(&[deploy], 1000.0).curve(), history(&[deploy; 5], 1000.0).curve());
         for curve in [&one, &five] {
             assert!((2.0..3.5).contains(&curve.tolerated(4.0, 1.0)), "{curve:?}");
@@ -286,7 +289,7 @@ mod tests {
     #[test]
     fn chance_among_few_requests_is_no_warm_up() {
         let seen = [0.92, 1.09, 1.0, 1.07, 0.95].map(|factor| [(25.0, factor)]);
-        let seen: Vec<&[(f64, f64)]> = seen.iter().map(<[(f64, f64); 1]>::as_slice).collect();
+        let seen: Vec<Deploy<'_>> = seen.iter().map(<[(f64, f64); 1]>::as_slice).collect();
         let curve = history(&seen, 100.0).curve();
         assert!(curve.tolerated(25.0, 1.0) < 1.2, "{curve:?}");
     }
@@ -294,7 +297,7 @@ mod tests {
     /// Scenario: more deploys than are kept, and one without young pods. Guarantees: the newest five count.
     #[test]
     fn history_keeps_the_newest() {
-        let (slow, fast): (&[(f64, f64)], &[(f64, f64)]) = (&[(4.0, 3.0)], &[(4.0, 1.0)]);
+        let (slow, fast): (Deploy<'_>, Deploy<'_>) = (&[(4.0, 3.0)], &[(4.0, 1.0)]);
         let mut kept = history(&[slow, slow, slow, fast, fast, fast, fast, fast], 1000.0);
         kept.keep(WarmupRecord::default());
         assert_eq!(kept, history(&[fast; 5], 1000.0));

@@ -7,8 +7,8 @@ mod conformance;
 mod draws;
 #[cfg(test)]
 mod false_stops;
-mod leaks;
 mod grid;
+mod leaks;
 mod simulator;
 mod trial;
 mod usage;
@@ -16,8 +16,8 @@ mod world;
 
 pub use conformance::{Breach, breaches, calibration_breaches};
 pub use draws::Draws;
-pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};
 pub use grid::{CellOutcome, GridCell, harmful_cells, honest_cells, measure};
+pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};
 pub use simulator::{RELEASE_AT, SimTick, Simulator};
 pub use trial::{Outcome, trial};
 pub use usage::{Growth, Healthy, Leak, Usage, usage};

@@ -1,7 +1,7 @@
 //! One rollout, watched from its history to its end.
 
-use super::{RELEASE_AT, Simulator, World};
-use crate::sequential::{CanaryTest, CanaryValidParams, Decision, Mode};
+use super::{Noise, RELEASE_AT, Simulator, World};
+use crate::sequential::{CanaryTest, CanaryValidParams, Decision, Mode, WarmupCurve};
 
 /// What the test said about one rollout; times in seconds since the release.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -32,7 +32,8 @@ pub fn trial(world: World, seed: u64, params: &CanaryValidParams, secs: f64) -> 
         0 | 1 => Mode::Events,
         secs => Mode::Metrics { export_interval_secs: f64::from(secs) },
     };
-    let mut test = CanaryTest::new(params, mode, RELEASE_AT);
+    let curve = if world.noise == Noise::Warm(0) { WarmupCurve::Prior } else { WarmupCurve::None };
+    let mut test = CanaryTest::new(params, mode, RELEASE_AT).with_curve(&curve);
     let mut seen = Outcome::default();
     for tick in Simulator::new(world, seed) {
         let elapsed = (tick.at - RELEASE_AT) as f64 / 1e9;

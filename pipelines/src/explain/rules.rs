@@ -5,7 +5,8 @@ pub(super) fn sentence(name: &str) -> &'static str {
     match name {
         "canary_test" => {
             "compares each tick of the new version's pods with the stable version's: failed requests, and requests slower \
-             than the stable version's own median, p90 and p99. It may be looked at every second: of sound releases, about \
+             than the stable version's own median, p90 and p99; where spans tell it, also requests that took longer in the \
+             service itself, its calls left out. Limits are stretched for young pods as far as earlier releases showed. It may be looked at every second: of sound releases, about \
              alpha_act are ever called harmful. The evidence is an e-value, tempered by how much stable pods differ among \
              themselves; 1/alpha_pause pauses, 1/alpha_act on more than one pod acts"
         }

@@ -13,6 +13,9 @@ use crate::features::LatencySketch;
 /// A pod's age at the end of a tick, and what it did in it.
 pub(crate) type Aged<'a> = (f64, &'a PodTally);
 
+/// Which durations of a pod a kind is about.
+type Durations = fn(&PodTally) -> &LatencySketch;
+
 /// What is known of one kind of duration.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Kind {
@@ -62,7 +65,7 @@ impl Warmup {
         if !pods.iter().any(|(age_secs, _)| young(*age_secs)) {
             return;
         }
-        let kinds: [(&mut Kind, fn(&PodTally) -> &LatencySketch); 2] =
+        let kinds: [(&mut Kind, Durations); 2] =
             [(&mut self.whole, |tally| &tally.durations), (&mut self.own, |tally| &tally.own)];
         for (kind, durations_of) in kinds {
             let times: Vec<(f64, LogTimes)> =

@@ -44,6 +44,7 @@ fn finding(name: &str, suspect: Option<Suspect>, at: UnixNanos) -> Statement {
         maturity: 1.0,
         evidence: Vec::new(),
         counter_evidence: Vec::new(),
+        forecast: None,
     })
 }
 

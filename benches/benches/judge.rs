@@ -19,7 +19,7 @@ fn canary(c: &mut Criterion) {
     let pod = |nth: u32, tick: u64| PodCounts {
         pod: PodIdx(nth),
         requests: 50,
-        bad: [u64::from((tick + u64::from(nth)).is_multiple_of(7)), (tick + u64::from(nth)) % 3, 0, 0],
+        bad: [u64::from((tick + u64::from(nth)).is_multiple_of(7)), (tick + u64::from(nth)) % 3, 0, 0, 0, 0],
         age_secs: 600.0,
     };
     let ticks: Vec<(Vec<PodCounts>, Vec<PodCounts>)> = (1..=TICKS)

@@ -45,7 +45,7 @@ impl Calendar {
         Self { offset_secs, changes, holidays: Vec::new() }
     }
 
-    /// The same with local days (since 1970) on which the profile neither learns nor is believed in full.
+    /// The same with local days (since 1970) on which the profile does not learn.
     #[must_use]
     pub fn with_holidays(mut self, mut days: Vec<i32>) -> Self {
         days.sort_unstable();

@@ -2,6 +2,8 @@
 //!
 //! [`Judge`] is the product as one operator: batches in, risk events out, state between two batches.
 
+use std::sync::Arc;
+
 use contract::{Origin, Outcome, RiskEvent};
 use engine::batch::{Batch, Payload};
 use engine::error::EngineError;
@@ -51,6 +53,8 @@ pub struct JudgeReport {
     pub incidents: IncidentCounts,
     /// Open incidents.
     pub open_incidents: usize,
+    /// The same when the state was restored: what was counted before this process.
+    pub base: Option<Arc<JudgeReport>>,
 }
 
 /// Features, scoring, incidents and events as one operator.
@@ -63,6 +67,7 @@ pub struct Judge {
     scoring: Scoring,
     incidents: Incidents,
     counts: JudgeCounts,
+    base: Option<Arc<JudgeReport>>,
     board: watch::Sender<VerdictBoard>,
     report: watch::Sender<JudgeReport>,
 }
@@ -127,6 +132,7 @@ impl Judge {
             scoring: Scoring::new(params),
             incidents: Incidents::new(plan.limits.incidents),
             counts: JudgeCounts::default(),
+            base: None,
             board: boards.board.clone(),
             report: boards.report.clone(),
         })
@@ -155,13 +161,18 @@ impl Judge {
     }
 
     fn publish_report(&self) {
-        self.report.send_replace(JudgeReport {
+        self.report.send_replace(self.report_now());
+    }
+
+    fn report_now(&self) -> JudgeReport {
+        JudgeReport {
             judge: self.counts,
             features: self.features.counts().iter().map(|(what, n)| (what.name(), n)).collect(),
             scoring: self.scoring.counts(),
             incidents: self.incidents.counts(),
             open_incidents: self.incidents.iter().count(),
-        });
+            base: self.base.clone(),
+        }
     }
 }
 
@@ -250,6 +261,8 @@ impl Operator for Judge {
         self.scoring.load(&scoring).map_err(|e| damaged(e.to_string()))?;
         self.incidents.load(&incidents).map_err(|e| damaged(e.to_string()))?;
         (self.graph, self.announced, self.counts) = (graph, announced, counts);
+        self.base = None;
+        self.base = Some(Arc::new(self.report_now()));
         self.publish_report();
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! The watermark lies behind the log's clock by the delay with which rows were seen to arrive. Each stream (metrics,
 //! logs, spans) learns its own delay; the slowest stream that is not idle decides. While nothing speaks at all for
-//! longer than usual, the watermark waits for what is held back somewhere ([`crate::time::flow`]). Promises: same
+//! longer than usual, the watermark waits for what is held back somewhere (`time::flow`). Promises: same
 //! records, same watermarks, also after a restore; a watermark never moves back, and stands still while the log's
 //! clock goes on for no longer than the largest delay and the longest interruption together; old data that is sent
 //! again is late and teaches nothing.

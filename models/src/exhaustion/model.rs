@@ -52,7 +52,7 @@ struct Evidence {
 /// ```
 ///
 /// # Invariants
-/// All numbers are finite; at most [`LEVELS`] times 32 buckets, 64 turns and one evidence per level are held (about 6 KB).
+/// All numbers are finite; at most `LEVELS` times 32 buckets, 64 turns and one evidence per level are held (about 6 KB).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExhaustionModel {
     params: ExhaustionParams,

@@ -35,12 +35,14 @@ pub(crate) struct JudgeMetrics {
 }
 
 impl JudgeMetrics {
-    /// Takes in a report of a lane that is restored. The first one is the base: the state may be older than the process.
+    /// Takes in a report of a lane that is restored. What the state had counted before this process is not its own; what
+    /// happened between the restore and the first look is.
     pub(crate) fn take(&mut self, report: &JudgeReport, telemetry: &Telemetry) {
         let now = counts(report);
-        let base = self.last.get_or_insert_with(|| now.clone());
+        let base = report.base.as_deref();
+        let last = self.last.get_or_insert_with(|| base.map(counts).unwrap_or_default());
         for ((stage, reason), count) in &now {
-            let before = base.get(&(*stage, *reason)).copied().unwrap_or(0);
+            let before = last.get(&(*stage, *reason)).copied().unwrap_or(0);
             if *count > before {
                 telemetry.dropped(stage, reason).add(count - before);
             }
@@ -49,7 +51,8 @@ impl JudgeMetrics {
         telemetry.gauge(OPEN_INCIDENTS, &[]).set_count(report.open_incidents as u64);
         let templates = report.features.iter().find(|(reason, _)| *reason == "templates_found");
         telemetry.gauge(LOG_TEMPLATES, &[]).set_count(templates.map_or(0, |(_, n)| *n));
-        let before = self.events.replace(report.judge.risk_events).unwrap_or(report.judge.risk_events);
+        let restored = base.map_or_else(Default::default, |base| base.judge.risk_events);
+        let before = self.events.replace(report.judge.risk_events).unwrap_or(restored);
         for (status, (now, before)) in STATUSES.iter().zip(report.judge.risk_events.iter().zip(before)) {
             for (level, (now, before)) in LEVELS.iter().zip(now.iter().zip(before)) {
                 telemetry.counter(Metric::RiskEvents, &[status, level]).add(now.saturating_sub(before));
@@ -72,4 +75,33 @@ fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {
     counts.insert(("incident", "refused"), report.incidents.refused);
     counts.insert(("judge", "messages_unreadable"), report.judge.messages_unreadable);
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::wiring::JudgeCounts;
+
+    fn report(opened: u64, base: Option<JudgeReport>) -> JudgeReport {
+        let judge = JudgeCounts { risk_events: [[0, opened, 0], [0; 3], [0; 3]], ..JudgeCounts::default() };
+        JudgeReport { judge, base: base.map(Arc::new), ..JudgeReport::default() }
+    }
+
+    fn told(reports: &[JudgeReport]) -> u64 {
+        let telemetry = Telemetry::new().unwrap();
+        let mut metrics = JudgeMetrics::default();
+        reports.iter().for_each(|report| metrics.take(report, &telemetry));
+        telemetry.counter(Metric::RiskEvents, &["opened", "alert"]).get()
+    }
+
+    /// Scenario: events are published before anybody has looked at a report; in a fresh process, and in one that was restored.
+    /// Guarantees: they are counted; those of before the restore are not.
+    #[test]
+    fn what_came_before_the_first_look_counts() {
+        assert_eq!(told(&[report(2, None), report(3, None)]), 3);
+        let restored = || Some(report(5, None));
+        assert_eq!(told(&[report(7, restored()), report(8, restored())]), 3);
+    }
 }

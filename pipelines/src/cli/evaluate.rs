@@ -1,8 +1,9 @@
 //! `bellwether evaluate`: labelled recordings, figures out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::evaluate_vectors::{Extent, vectors};
 use super::{ConfigArgs, Exit, chain_of, evaluate_exhaustion, evaluate_logs, evaluate_series};
@@ -84,8 +85,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
             if let Some(out) = &args.write_otlp
                 && let Err(error) = export_exhaustion(&args.folder, out)
             {
-                eprintln!("error: {}", chain_of(&error));
-                return Exit::Failed;
+                return failed(&error);
             }
             let generated = if args.simulate { Generated::Yes } else { Generated::No };
             evaluate_exhaustion::exhaustion(&args.folder, args.json, args.html.as_deref(), generated)
@@ -106,19 +106,33 @@ fn canary(args: &EvaluateArgs) -> Exit {
     };
     let exported = args.write_otlp.as_ref().map_or(Ok(Vec::new()), |out| export_canary(&args.folder, out));
     match exported.map_err(EvaluateError::from).and_then(|_| evaluate_canary(&args.folder, &plan)) {
-        Ok(report) if args.json => {
-            println!("{}", serde_json::to_string_pretty(&report).expect("plain values always serialise"));
-            Exit::Fine
-        }
-        Ok(report) => {
-            print_table(&report);
-            Exit::Fine
-        }
-        Err(error) => {
-            eprintln!("error: {}", chain_of(&error));
-            Exit::Failed
-        }
+        Ok(report) => printed(&report, args.json, || print_table(&report)),
+        Err(error) => failed(&error),
     }
+}
+
+/// Tells the figures, as a JSON document or as a person reads them.
+pub(super) fn printed(report: &impl Serialize, as_json: bool, for_people: impl FnOnce()) -> Exit {
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(report).expect("plain values always serialise"));
+    } else {
+        for_people();
+    }
+    Exit::Fine
+}
+
+/// Writes a page of plots.
+pub(super) fn write_page(path: &Path, page: String) -> Result<(), Exit> {
+    std::fs::write(path, page).map_err(|error| {
+        eprintln!("error: cannot write {}: {error}", path.display());
+        Exit::Failed
+    })
+}
+
+/// Says what went wrong.
+pub(super) fn failed(error: &dyn std::error::Error) -> Exit {
+    eprintln!("error: {}", chain_of(error));
+    Exit::Failed
 }
 
 fn print_table(report: &CanaryReport) {

@@ -5,7 +5,8 @@ use std::path::Path;
 use models::exhaustion::ExhaustionParams;
 use serde::Serialize;
 
-use super::{Exit, chain_of};
+use super::Exit;
+use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
     ExhaustionReport, SimulatedRule, evaluate_exhaustion, exhaustion_page, simulate_exhaustion,
 };
@@ -33,25 +34,16 @@ pub(crate) fn exhaustion(folder: &Path, json: bool, html: Option<&Path>, generat
     let params = ExhaustionParams::default().check().expect("the defaults are checked by a test");
     let report = match evaluate_exhaustion(folder, &params) {
         Ok(report) => report,
-        Err(error) => {
-            eprintln!("error: {}", chain_of(&error));
-            return Exit::Failed;
-        }
+        Err(error) => return failed(&error),
     };
     if let Some(path) = html
-        && let Err(error) = std::fs::write(path, exhaustion_page(&report))
+        && let Err(exit) = write_page(path, exhaustion_page(&report))
     {
-        eprintln!("error: cannot write {}: {error}", path.display());
-        return Exit::Failed;
+        return exit;
     }
     let simulated = (generated == Generated::Yes).then(|| simulate_exhaustion(&params));
     let document = Document { recorded: &report, simulated };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&document).expect("plain values always serialise"));
-    } else {
-        print_table(&document);
-    }
-    Exit::Fine
+    printed(&document, json, || print_table(&document))
 }
 
 fn print_table(document: &Document<'_>) {

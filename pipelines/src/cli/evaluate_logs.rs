@@ -4,23 +4,14 @@ use std::path::Path;
 
 use engine::time::clock::Clock;
 
-use super::{Exit, chain_of};
+use super::Exit;
+use super::evaluate::{failed, printed};
 use crate::evaluate::{LogsReport, evaluate_logs};
 
 pub(super) fn logs(folder: &Path, as_json: bool) -> Exit {
     match evaluate_logs(folder, &Clock::system()) {
-        Ok(report) if as_json => {
-            println!("{}", serde_json::to_string_pretty(&report).expect("plain values always serialise"));
-            Exit::Fine
-        }
-        Ok(report) => {
-            print_table(&report);
-            Exit::Fine
-        }
-        Err(error) => {
-            eprintln!("error: {}", chain_of(&error));
-            Exit::Failed
-        }
+        Ok(report) => printed(&report, as_json, || print_table(&report)),
+        Err(error) => failed(&error),
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use models::univariate::{MeanSurprise, SurpriseValidParams};
 use serde::Serialize;
 
-use super::{Exit, chain_of};
+use super::Exit;
+use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
     LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, evaluate_nab, page,
     params_without, point_report, read_kpi2018, read_mscloud, score_series,
@@ -157,20 +158,9 @@ pub(super) fn finish(
 ) -> Exit {
     if let Some(path) = printing.html {
         let title = format!("Scores and alarms in {}", printing.folder.display());
-        if let Err(error) = std::fs::write(path, page(&title, summary, &plots)) {
-            eprintln!("error: cannot write {}: {error}", path.display());
-            return Exit::Failed;
+        if let Err(exit) = write_page(path, page(&title, summary, &plots)) {
+            return exit;
         }
     }
-    if printing.json {
-        println!("{}", serde_json::to_string_pretty(report).expect("plain values always serialise"));
-    } else {
-        println!("{summary}");
-    }
-    Exit::Fine
-}
-
-pub(super) fn failed(error: &RecordingError) -> Exit {
-    eprintln!("error: {}", chain_of(error));
-    Exit::Failed
+    printed(report, printing.json, || println!("{summary}"))
 }

@@ -3,7 +3,8 @@
 use models::multivariate::{VectorParams, VectorValidParams};
 
 use super::Exit;
-use super::evaluate_series::{Printing, failed, finish};
+use super::evaluate::failed;
+use super::evaluate_series::{Printing, finish};
 use crate::evaluate::{Plot, VectorReport, evaluate_vectors};
 
 /// How much is printed as JSON.

@@ -6,7 +6,8 @@ use contract::{CloudEvent, Level, RiskEvent, RiskStatus, VerdictKind};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::Serialize;
 
-use super::canaryrec::{Label, Recording, RecordingError, read_labels};
+use super::canaryrec::{Label, Recording, RecordingError};
+use super::files::read_labels;
 use super::rig::Rig;
 use crate::config::Plan;
 
@@ -67,7 +68,7 @@ pub struct CanaryReport {
 /// [`EvaluateError::Recording`] for a folder that is not laid out as `labels.json`, `<id>.csv.zst`, `<id>.log.zst`.
 pub fn evaluate_canary(folder: &Path, plan: &Plan) -> Result<CanaryReport, EvaluateError> {
     let mut results = Vec::new();
-    for label in read_labels(folder)? {
+    for label in read_labels::<Label>(folder)? {
         let recording = Recording::read(folder, &label.id)?;
         results.push(run_one(&label, &recording, plan)?);
     }

@@ -5,7 +5,6 @@
 //! to the recorded one. What this module does not do: invent anything that was not recorded.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use engine::record::{NANOS_PER_SEC, RecordKind, UnixNanos};
@@ -19,6 +18,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde::Deserialize;
+
+use super::files::read_text;
 
 /// Upper bounds of the recorded latency buckets in seconds.
 const BOUNDS_SECS: [f64; 13] = [0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0];
@@ -78,20 +79,6 @@ impl Label {
     }
 }
 
-/// Reads `labels.json` of a folder of recordings.
-///
-/// # Errors
-/// [`RecordingError`] names file and line.
-pub fn read_labels(folder: &Path) -> Result<Vec<Label>, RecordingError> {
-    let path = folder.join("labels.json");
-    let text = std::fs::read(&path).map_err(|source| RecordingError::File { path: path.clone(), source })?;
-    serde_json::from_slice(&text).map_err(|e| RecordingError::Line {
-        path,
-        line: e.line(),
-        why: e.to_string(),
-    })
-}
-
 /// One request of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedRequest {
@@ -126,16 +113,6 @@ impl Recording {
         requests.sort_by_key(|request| (request.arrived_at, request.kind));
         Ok(Self { requests })
     }
-}
-
-fn read_zst(path: &Path) -> Result<String, RecordingError> {
-    let fail = |source| RecordingError::File { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(fail)?;
-    let mut text = String::new();
-    // recordings are a few MiB; a bound keeps a wrong file from eating the memory
-    let decoder = zstd::Decoder::new(file).map_err(fail)?;
-    decoder.take(256 << 20).read_to_string(&mut text).map_err(fail)?;
-    Ok(text)
 }
 
 fn nanos(secs: f64) -> UnixNanos {
@@ -264,7 +241,7 @@ impl PodSums {
 }
 
 fn metric_requests(path: &Path) -> Result<Vec<RecordedRequest>, RecordingError> {
-    let csv = read_zst(path)?;
+    let csv = read_text(path)?;
     let mut pods: BTreeMap<String, PodSums> = BTreeMap::new();
     let mut requests = Vec::new();
     for (idx, line) in csv.lines().enumerate().skip(1) {
@@ -325,7 +302,7 @@ fn severity(level: &str) -> i32 {
 }
 
 fn log_requests(path: &Path) -> Result<Vec<RecordedRequest>, RecordingError> {
-    let lines = read_zst(path)?;
+    let lines = read_text(path)?;
     let mut requests = Vec::new();
     for (idx, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let line: RecordedLine = serde_json::from_str(line).map_err(|e| RecordingError::Line {

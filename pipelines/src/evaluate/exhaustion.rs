@@ -5,13 +5,13 @@
 //! recording is no positive (there is no time to be ahead of) and no negative; it is listed.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
 use models::exhaustion::{Certainty, ExhaustionModel, ExhaustionValidParams};
 use serde::{Deserialize, Serialize};
 
 use super::canaryrec::RecordingError;
+use super::files::{read_labels, read_text};
 
 /// What one sample of a recording stands for.
 const SAMPLE_SECS: f64 = 60.0;
@@ -116,26 +116,12 @@ pub fn evaluate_exhaustion(
     params: &ExhaustionValidParams,
 ) -> Result<ExhaustionReport, RecordingError> {
     let mut series = Vec::new();
-    for label in &read_labels(folder)? {
+    for label in &read_labels::<ExhaustionLabel>(folder)? {
         for (resource, usage) in read_usage(folder, &label.id)? {
             series.push(forecast(label, resource, &usage, params));
         }
     }
     Ok(report(series))
-}
-
-/// Reads `labels.json` of a folder of recordings.
-///
-/// # Errors
-/// [`RecordingError`] names file and line.
-pub(super) fn read_labels(folder: &Path) -> Result<Vec<ExhaustionLabel>, RecordingError> {
-    let path = folder.join("labels.json");
-    let text = std::fs::read(&path).map_err(|source| RecordingError::File { path: path.clone(), source })?;
-    serde_json::from_slice(&text).map_err(|e| RecordingError::Line {
-        path,
-        line: e.line(),
-        why: e.to_string(),
-    })
 }
 
 /// The resources of a recording that have a limit.
@@ -144,11 +130,7 @@ pub(super) fn read_labels(folder: &Path) -> Result<Vec<ExhaustionLabel>, Recordi
 /// [`RecordingError`] names file and line.
 pub fn read_usage(folder: &Path, id: &str) -> Result<BTreeMap<&'static str, RecordedUsage>, RecordingError> {
     let path = folder.join(format!("{id}.csv.zst"));
-    let unreadable = |source| RecordingError::File { path: path.clone(), source };
-    let mut text = String::new();
-    let file = std::fs::File::open(&path).map_err(unreadable)?;
-    let mut unpacked = zstd::Decoder::new(file).map_err(unreadable)?;
-    unpacked.read_to_string(&mut text).map_err(unreadable)?;
+    let text = read_text(&path)?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     let column = |name: &str| {

@@ -14,7 +14,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::canaryrec::RecordingError;
-use super::exhaustion::{ExhaustionLabel, read_labels, read_usage};
+use super::exhaustion::{ExhaustionLabel, read_usage};
+use super::files::read_labels;
 
 /// Recordings are written once and read often.
 const ZSTD_LEVEL: i32 = 19;
@@ -32,7 +33,7 @@ const NAMES: [(&str, &str, &str); 3] = [
 /// [`RecordingError`] names file and line.
 pub fn export_exhaustion(folder: &Path, out: &Path) -> Result<Vec<PathBuf>, RecordingError> {
     let mut written = Vec::new();
-    for label in read_labels(folder)? {
+    for label in read_labels::<ExhaustionLabel>(folder)? {
         let target = out.join(&label.id);
         let path = target.join("metrics.jsonl.zst");
         let requests = requests(folder, &label)?;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use engine::record::RecordKind;
 use serde::Serialize;
 
-use super::canaryrec::{RecordedRequest, Recording, RecordingError, read_labels};
+use super::canaryrec::{Label, RecordedRequest, Recording, RecordingError};
+use super::files::read_labels;
 
 /// Recordings are written once and read often.
 const ZSTD_LEVEL: i32 = 19;
@@ -20,7 +21,7 @@ const ZSTD_LEVEL: i32 = 19;
 /// [`RecordingError`] names file and line.
 pub fn export_canary(folder: &Path, out: &Path) -> Result<Vec<PathBuf>, RecordingError> {
     let mut written = Vec::new();
-    for label in read_labels(folder)? {
+    for label in read_labels::<Label>(folder)? {
         let recording = Recording::read(folder, &label.id)?;
         let target = out.join(format!("{}-{}", label.id, label.fault));
         std::fs::create_dir_all(&target)

@@ -5,7 +5,8 @@ use std::path::Path;
 use engine::record::NANOS_PER_SEC;
 
 use super::canaryrec::RecordingError;
-use super::series::{LabelledSeries, bad_line, csv_files, name_below, read_text, rows};
+use super::files::read_text;
+use super::series::{LabelledSeries, bad_line, csv_files, name_below, rows};
 
 /// Reads every `<id>.csv.zst` of a folder: `timestamp,value,label,part`, Unix seconds, `part` is `train` or `test`.
 ///

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::canaryrec::RecordingError;
-use super::loghub::{Pattern, column, csv_rows, read_text};
+use super::files::read_lines_of_any_bytes;
+use super::loghub::{Pattern, column, csv_rows};
 use super::logs::LabelledLines;
 
 const PATTERNS: &str = include_str!("../../../testdata/logs/patterns.txt");
@@ -74,7 +75,7 @@ fn rollouts(files: &[PathBuf]) -> Result<LabelledLines, RecordingError> {
     let patterns = patterns();
     let mut lines = Vec::new();
     for file in files {
-        for (nth, text) in read_text(file)?.lines().enumerate() {
+        for (nth, text) in read_lines_of_any_bytes(file)?.lines().enumerate() {
             let line: OurLine = serde_json::from_str(text).map_err(|why| RecordingError::Line {
                 path: file.clone(),
                 line: nth + 1,
@@ -103,7 +104,7 @@ fn nezha_file(
     by_pattern: &mut Vec<(String, String)>,
 ) -> Result<(), RecordingError> {
     let patterns = patterns();
-    let rows = csv_rows(&read_text(file)?);
+    let rows = csv_rows(&read_lines_of_any_bytes(file)?);
     let (pod, log) = (column(file, &rows, &["PodName"])?, column(file, &rows, &["Log"])?);
     for row in rows.iter().skip(1) {
         let (Some(pod), Some(log)) = (row.get(pod), row.get(log)) else { continue };

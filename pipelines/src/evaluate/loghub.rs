@@ -5,10 +5,10 @@
 //! text that fits its end, and its content begins where the template does. Files may be packed with zstd.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::canaryrec::RecordingError;
+use super::files::read_lines_of_any_bytes;
 use super::logs::LabelledLines;
 
 /// Folders below the one that was named.
@@ -65,21 +65,8 @@ fn list(folder: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) -> Result<()
     Ok(())
 }
 
-/// The text of a file, unpacked; what is not UTF-8 is replaced.
-pub(crate) fn read_text(path: &Path) -> Result<String, RecordingError> {
-    let failed = |source| RecordingError::File { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    if path.extension().is_some_and(|end| end == "zst") {
-        zstd::Decoder::new(file).and_then(|mut unpacked| unpacked.read_to_end(&mut bytes)).map_err(failed)?;
-    } else {
-        std::io::BufReader::new(file).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 fn structured(path: &Path) -> Result<Vec<(String, String)>, RecordingError> {
-    let rows = csv_rows(&read_text(path)?);
+    let rows = csv_rows(&read_lines_of_any_bytes(path)?);
     let label = column(path, &rows, &["EventId", "EventTemplate"])?;
     let content = column(path, &rows, &["Content"])?;
     let rows = rows.into_iter().skip(1);
@@ -87,11 +74,11 @@ fn structured(path: &Path) -> Result<Vec<(String, String)>, RecordingError> {
 }
 
 fn by_template(path: &Path, log: &Path) -> Result<Vec<(String, String)>, RecordingError> {
-    let rows = csv_rows(&read_text(path)?);
+    let rows = csv_rows(&read_lines_of_any_bytes(path)?);
     let text = column(path, &rows, &["EventTemplate"])?;
     let patterns: Vec<Pattern> =
         rows.iter().skip(1).filter_map(|row| Some(Pattern::new(row.get(text)?))).collect();
-    let log = read_text(log)?;
+    let log = read_lines_of_any_bytes(log)?;
     let labelled = log.lines().filter(|line| !line.trim().is_empty()).map(|line| {
         let line = line.trim_end();
         let fitting = patterns.iter().filter_map(|pattern| Some((pattern, pattern.start_in(line)?)));

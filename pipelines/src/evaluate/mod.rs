@@ -11,6 +11,7 @@ mod exhaustion_otlp;
 mod exhaustion_page;
 mod exhaustion_simulate;
 mod export;
+mod files;
 mod kpi2018;
 mod line_labels;
 mod loghub;
@@ -29,7 +30,7 @@ mod univariate_tests;
 mod vectors;
 
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
-pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError, read_labels};
+pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError};
 pub use exhaustion::{
     ExhaustionLabel, ExhaustionReport, ExhaustionResult, RecordedUsage, evaluate_exhaustion, read_usage,
 };

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::canaryrec::RecordingError;
-use super::series::{LabelledSeries, bad_line, csv_files, name_below, parse_time, read_text, rows};
+use super::files::read_text;
+use super::series::{LabelledSeries, bad_line, csv_files, name_below, parse_time, rows};
 
 /// Reads every `<kind>/<name>.csv.zst` of a folder: `TimeStamp,Value,Label`. An empty value is no number.
 ///

@@ -15,11 +15,10 @@ use models::{RawScore, univariate::SurpriseValidParams};
 use serde::Serialize;
 
 use super::canaryrec::RecordingError;
+use super::files::read_text;
 use super::published::{Published, published};
 use super::resample::{best_threshold, bootstrap, cross_fitted};
-use super::series::{
-    LabelledSeries, ScoredSeries, bad_line, csv_files, name_below, parse_time, read_text, rows,
-};
+use super::series::{LabelledSeries, ScoredSeries, bad_line, csv_files, name_below, parse_time, rows};
 
 /// Folds of the files.
 pub(super) const FOLDS: usize = 5;

@@ -7,9 +7,10 @@ use models::accuracy::NabProfile;
 use serde::Serialize;
 
 use super::canaryrec::RecordingError;
+use super::files::read_text;
 use super::nab::{FOLDS, Labelled, corpus_score};
 use super::resample::{best_threshold, cross_fitted};
-use super::series::{bad_line, read_text, rows};
+use super::series::{bad_line, rows};
 
 /// Thresholds that published scores are swept over.
 const THRESHOLDS: usize = 1000;

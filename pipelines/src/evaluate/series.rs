@@ -4,7 +4,6 @@
 //! never touched again. A point that it cannot use (no number, a repeated timestamp) keeps the score of the point before.
 //! Not done here: thresholds, figures.
 
-use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -15,9 +14,6 @@ use jiff::tz::Offset;
 use models::univariate::{Lesson, MeanSurprise, Reading, SurpriseParams, SurpriseValidParams};
 
 use super::canaryrec::RecordingError;
-
-/// A recording is some MiB; a bound keeps a wrong file from eating the memory.
-const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// One labelled series.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,23 +113,6 @@ pub(super) fn csv_files(folder: &Path) -> Result<Vec<PathBuf>, RecordingError> {
 pub(super) fn name_below(folder: &Path, path: &Path) -> String {
     let below = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
     below.strip_suffix(".zst").unwrap_or(&below).to_owned()
-}
-
-/// The text of a file, unpacked if it is packed.
-///
-/// # Errors
-/// [`RecordingError::File`].
-pub(super) fn read_text(path: &Path) -> Result<String, RecordingError> {
-    let fail = |source| RecordingError::File { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(fail)?;
-    let mut text = String::new();
-    if path.extension().is_some_and(|ending| ending == "zst") {
-        let decoder = zstd::Decoder::new(file).map_err(fail)?;
-        decoder.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(fail)?;
-    } else {
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(fail)?;
-    }
-    Ok(text)
 }
 
 /// Cells of the rows after the header, with their line numbers; quotes around cells are taken off.

@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::canaryrec::RecordingError;
-use super::series::{bad_line, read_text};
+use super::files::read_text;
+use super::series::bad_line;
 
 const TEST: &str = "_test.csv.zst";
 

@@ -10,6 +10,7 @@ pub mod bank;
 pub mod calibrate;
 pub mod detector;
 pub mod exhaustion;
+mod median;
 pub mod multivariate;
 pub mod params;
 pub mod sequential;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::trend::median_of_sorted;
+use crate::median::median;
 
 /// Lows and highs that are kept.
 const TURNS_MAX: usize = 32;
@@ -123,11 +123,6 @@ impl Cycles {
         let mut swings: Vec<f64> = pairs.map(|(low, high)| f64::from(high.value - low.value)).collect();
         if swings.len() < TURNS_MIN { 0.0 } else { median(&mut swings) }
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    median_of_sorted(values)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! for the test, with the variance for ties; the inflation by autocorrelation is the one of Bayley & Hammersley
 //! (1946) for a first-order process, `(1 + r) / (1 - r)`.
 
+use crate::median::median_of_sorted;
+
 /// Values that are looked at, at the most.
 pub(crate) const TREND_MAX: usize = 32;
 const PAIRS_MAX: usize = TREND_MAX * (TREND_MAX - 1) / 2;
@@ -88,17 +90,6 @@ fn leftover(residuals: &mut [f64]) -> (f64, f64) {
     residuals.iter_mut().for_each(|left| *left = (*left - middle).abs());
     residuals.sort_unstable_by(f64::total_cmp);
     (1.4826 * median_of_sorted(residuals), memory)
-}
-
-/// The median of sorted values; 0 of none.
-pub(crate) fn median_of_sorted(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match (sorted.get(middle), sorted.len() % 2, middle.checked_sub(1).and_then(|before| sorted.get(before)))
-    {
-        (Some(upper), 0, Some(lower)) => 0.5 * (lower + upper),
-        (Some(value), ..) => *value,
-        (None, ..) => 0.0,
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::before_after_fit::{Baseline, Excess, baseline, covariate, ln_rate, median, placebos, slope};
+use super::before_after_fit::{Baseline, Excess, baseline, covariate, ln_rate, placebos, slope};
 use super::canary_params::BeforeAfterValidParams;
 use super::grid::{HARM, ln_mean_exp};
 use super::{Decision, Reason};
+use crate::median::median;
 
 /// Peers beyond this number are not looked at.
 const MAX_PEERS: usize = 32;

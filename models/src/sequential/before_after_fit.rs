@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::StepCounts;
 use super::canary_params::BeforeAfterParams;
 use super::grid::{HARM, ln_mean_exp};
+use crate::median::median;
 
 /// What holds for the steps after a switch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -40,21 +41,6 @@ impl Excess {
 /// Log rate of a step, defined for empty ones too.
 pub(crate) fn ln_rate(step: StepCounts) -> f64 {
     libm::log((step.bad.min(step.requests) as f64 + 0.5) / (step.requests as f64 + 1.0))
-}
-
-/// The middle value; 0 of nothing.
-pub(crate) fn median(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let middle = values.len() / 2;
-    let (low, mid, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    let upper = *mid;
-    if low.is_empty() || low.len() != middle || values.len() % 2 == 1 {
-        return upper;
-    }
-    let lower = values.iter().take(middle).copied().fold(f64::NEG_INFINITY, f64::max);
-    (lower + upper) / 2.0
 }
 
 /// Deviation of the peers from their usual, step by step. `ln_rates` are centred on their medians.

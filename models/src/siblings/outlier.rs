@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::median::median;
 use crate::multivariate::tail::{Position, Tail};
 use crate::params::{Faults, ParamFaults};
 
@@ -204,17 +205,6 @@ fn oddities(column: &[f64]) -> Vec<Option<f64>> {
     };
     let each = column.iter().enumerate();
     each.map(|(nth, value)| (usable(value) && present >= FEWEST).then(|| oddity(nth, *value))).collect()
-}
-
-/// The middle value, or the mean of the two in the middle.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => values[middle],
-        _ => 0.5 * (values[middle - 1] + values[middle]),
-    }
 }
 
 #[cfg(test)]

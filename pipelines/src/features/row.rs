@@ -24,6 +24,14 @@ pub struct ServiceKey {
 }
 
 impl ServiceKey {
+    /// A service of which only the name is told.
+    #[cfg(test)]
+    pub(crate) fn named(service: &str) -> Self {
+        let none: Arc<str> = "".into();
+        let (cluster, environment, namespace) = (Arc::clone(&none), Arc::clone(&none), Arc::clone(&none));
+        Self { tenant: none, cluster, environment, namespace, service: service.into() }
+    }
+
     /// The same on the wire, without version.
     #[must_use]
     pub fn scope(&self) -> contract::Scope {

@@ -164,17 +164,6 @@ impl Mining {
 mod tests {
     use super::*;
 
-    fn service() -> ServiceKey {
-        let none = || Arc::from("");
-        ServiceKey {
-            tenant: none(),
-            cluster: none(),
-            environment: none(),
-            namespace: none(),
-            service: Arc::from("web"),
-        }
-    }
-
     fn shapes_of(lines: &[&str]) -> Shapes {
         let (mut shapes, mut shape) = (Shapes::default(), Shape::default());
         for line in lines {
@@ -193,7 +182,8 @@ mod tests {
         let mut ids = Vec::new();
         for (nth, name) in ["ann", "bob", "cyd", "dan"].iter().enumerate() {
             let shapes = shapes_of(&[&format!("no order of user {name} was found here")]);
-            let (counted, merges) = templates.close((&service(), nth as i64), shapes, 10, &mut counts);
+            let (counted, merges) =
+                templates.close((&ServiceKey::named("web"), nth as i64), shapes, 10, &mut counts);
             assert_eq!((counted.len(), counted[0].lines, counted[0].severity), (1, 1, 4));
             ids.push(counted[0].id);
             told.extend(merges);
@@ -204,7 +194,7 @@ mod tests {
         );
         assert!(told.iter().all(|merge| merge.id == ids[3]) && ids[2] == ids[3]);
         let (counted, _) = templates.close(
-            (&service(), 9),
+            (&ServiceKey::named("web"), 9),
             shapes_of(&["no order of user eve was found here"]),
             10,
             &mut counts,
@@ -223,9 +213,9 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let shapes = shapes_of(&many);
         assert_eq!(shapes.shapes.len(), SHAPES_MAX);
-        templates.close((&service(), 0), shapes, 0, &mut counts);
+        templates.close((&ServiceKey::named("web"), 0), shapes, 0, &mut counts);
         assert!(counts.get(Count::ShapeOverflow) > SHAPES_MAX as u64);
-        templates.close((&service(), 0), shapes_of(&["a"]), 1, &mut counts);
+        templates.close((&ServiceKey::named("web"), 0), shapes_of(&["a"]), 1, &mut counts);
         templates.forget(1);
         assert_eq!(templates, Templates::default());
     }

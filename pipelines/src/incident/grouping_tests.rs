@@ -10,17 +10,6 @@ use crate::scoring::{RuleName, Suspect};
 
 const SEC: UnixNanos = NANOS_PER_SEC;
 
-fn service(name: &str) -> ServiceKey {
-    let none: Arc<str> = "".into();
-    ServiceKey {
-        tenant: Arc::clone(&none),
-        cluster: Arc::clone(&none),
-        environment: Arc::clone(&none),
-        namespace: none,
-        service: name.into(),
-    }
-}
-
 fn arm(version: &str) -> Arm {
     Arm { version: version.into(), template_hash: "".into(), revision: "".into() }
 }
@@ -33,7 +22,7 @@ fn finding(name: &str, suspect: Option<Suspect>, at: UnixNanos) -> Statement {
     let rule = if suspect.is_some() { RuleName::CanaryTest } else { RuleName::Slo };
     Statement::Found(Finding {
         rule,
-        service: service(name),
+        service: ServiceKey::named(name),
         suspect,
         since: at,
         at,
@@ -52,10 +41,10 @@ fn finding(name: &str, suspect: Option<Suspect>, at: UnixNanos) -> Statement {
 fn graph() -> CallGraph {
     let none: Arc<str> = "".into();
     let pod = Pod { id: "p".into(), name: Arc::clone(&none), node: none };
-    let caller = Arc::new(Subject { service: service("front"), arm: arm("1"), pod });
+    let caller = Arc::new(Subject { service: ServiceKey::named("front"), arm: arm("1"), pod });
     let edge = EdgeRow {
         caller,
-        callee: service("cart"),
+        callee: ServiceKey::named("cart"),
         callee_arm: None,
         start_at: 90 * SEC,
         end_at: 100 * SEC,
@@ -77,7 +66,7 @@ fn published(
     upto: i64,
 ) -> Vec<(i64, String, contract::RiskStatus)> {
     let (graph, mut incidents) = (graph(), Incidents::new(10));
-    let comparisons = BTreeMap::from([(service("cart"), 100 * SEC)]);
+    let comparisons = BTreeMap::from([(ServiceKey::named("cart"), 100 * SEC)]);
     let mut all = Vec::new();
     for second in 101..upto {
         let around = Around { graph: &graph, comparisons: &comparisons };

@@ -238,20 +238,9 @@ mod tests {
         Suspect { arm: arm("v2"), stable: arm("v1"), first_at: 0 }
     }
 
-    fn service() -> ServiceKey {
-        let none = || Arc::from("");
-        ServiceKey {
-            tenant: none(),
-            cluster: none(),
-            environment: none(),
-            namespace: none(),
-            service: none(),
-        }
-    }
-
     fn said(watch: &mut LineWatch, version: &str, (id, severity, lines): (u64, u8, u64)) {
         let pod = Pod { id: Arc::from(version), name: Arc::from(""), node: Arc::from("") };
-        let subject = Arc::new(Subject { service: service(), arm: arm(version), pod });
+        let subject = Arc::new(Subject { service: ServiceKey::named(""), arm: arm(version), pod });
         let text = Arc::from(format!("template {id}"));
         let templates = vec![TemplateCount { id, text, severity, lines }];
         let by_severity = [0; 6];
@@ -263,7 +252,7 @@ mod tests {
     fn finding() -> Finding {
         Finding {
             rule: RuleName::CanaryTest,
-            service: service(),
+            service: ServiceKey::named(""),
             suspect: Some(suspect()),
             since: 0,
             at: 1,
@@ -338,7 +327,7 @@ mod tests {
     #[test]
     fn merges_and_bounds() {
         let mut watch = watched();
-        watch.on_merge(&TemplateMerge { service: service(), former: 1, id: 9 });
+        watch.on_merge(&TemplateMerge { service: ServiceKey::named(""), former: 1, id: 9 });
         said(&mut watch, "v2", (9, 4, 10));
         let nine = &watch.templates[&9];
         assert_eq!((nine.before, nine.lines[&arm("v1")], nine.lines[&arm("v2")]), (50, 80, 10));

@@ -138,25 +138,14 @@ mod tests {
     use super::*;
     use crate::features::{Arm, Pod, Subject};
 
-    fn service(name: &str) -> ServiceKey {
-        let none: Arc<str> = "".into();
-        ServiceKey {
-            tenant: Arc::clone(&none),
-            cluster: Arc::clone(&none),
-            environment: Arc::clone(&none),
-            namespace: none,
-            service: name.into(),
-        }
-    }
-
     fn edge(caller: &str, callee: &str, end_at: UnixNanos) -> EdgeRow {
         let none: Arc<str> = "".into();
         let arm =
             Arm { version: Arc::clone(&none), template_hash: Arc::clone(&none), revision: Arc::clone(&none) };
         let pod = Pod { id: Arc::clone(&none), name: Arc::clone(&none), node: none };
         EdgeRow {
-            caller: Arc::new(Subject { service: service(caller), arm, pod }),
-            callee: service(callee),
+            caller: Arc::new(Subject { service: ServiceKey::named(caller), arm, pod }),
+            callee: ServiceKey::named(callee),
             callee_arm: None,
             start_at: end_at - 1,
             end_at,
@@ -173,15 +162,18 @@ mod tests {
     fn neighbours_are_found_in_both_directions() {
         let mut graph = CallGraph::default();
         graph.observe(&[edge("web", "cart", 5), edge("cart", "db", 5), edge("stock", "db", 5)], 5);
-        assert_eq!(graph.callees(&service("cart")), [service("db")]);
-        assert_eq!(graph.callers(&service("db")), [service("cart"), service("stock")]);
+        assert_eq!(graph.callees(&ServiceKey::named("cart")), [ServiceKey::named("db")]);
+        assert_eq!(
+            graph.callers(&ServiceKey::named("db")),
+            [ServiceKey::named("cart"), ServiceKey::named("stock")]
+        );
         let near: Vec<(String, u32)> = graph
-            .neighbourhood(&service("web"), 2)
+            .neighbourhood(&ServiceKey::named("web"), 2)
             .into_iter()
             .map(|(key, distance)| (key.service.to_string(), distance))
             .collect();
         assert_eq!(near, [("cart".into(), 1), ("db".into(), 2), ("web".into(), 0)]);
-        assert_eq!(graph.neighbourhood(&service("web"), 3).len(), 4);
+        assert_eq!(graph.neighbourhood(&ServiceKey::named("web"), 3).len(), 4);
     }
 
     /// Scenario: an edge that is not called any more, and more edges than there is room for. Guarantees: it is
@@ -192,8 +184,8 @@ mod tests {
         graph.observe(&[edge("web", "cart", 5), edge("web", "stock", 6)], 6);
         assert_eq!((graph.n_edges(), graph.refused()), (1, 1));
         graph.observe(&[], 6 + EXPIRY);
-        assert_eq!((graph.n_edges(), graph.callers(&service("cart")).len()), (0, 0));
+        assert_eq!((graph.n_edges(), graph.callers(&ServiceKey::named("cart")).len()), (0, 0));
         graph.observe(&[edge("web", "stock", 7 + EXPIRY)], 7 + EXPIRY);
-        assert_eq!(graph.last_call(&service("web"), &service("stock")), Some(7 + EXPIRY));
+        assert_eq!(graph.last_call(&ServiceKey::named("web"), &ServiceKey::named("stock")), Some(7 + EXPIRY));
     }
 }

@@ -1,14 +1,17 @@
 //! What a point costs in each tier, from a thousand to a million series, beside a random cut forest in the same run.
 //!
 //! Every series is a noisy day at one point a minute. One round gives each series one point; the figure is time per
-//! point. The full tier is measured up to a hundred thousand series (400 MB), the hot tier to a million (256 MB).
+//! point. The full tier is measured up to a hundred thousand series (400 MB), the hot tier to a million (128 MB).
 //! `BELLWETHER_BENCH_SERIES` narrows the list of sizes, as in `1000,100000`.
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use krcf::{RandomCutForest, RandomCutForestOptions};
-use models::bank::{HotSurprise, RowPoint, SurpriseColumns};
+use models::bank::{
+    Admission, AdmissionParams, Bank, BankPoint, HotSurprise, Judged, RowPoint, SurpriseColumns,
+};
 use models::univariate::{Lesson, MeanSurprise, SurpriseParams};
 
 const MINUTE: i64 = 60_000_000_000;
@@ -54,7 +57,7 @@ fn single(c: &mut Criterion) {
     for _ in 0..5000 {
         minute += 1;
         full.observe(minute * MINUTE, value(0, minute), Lesson::Learn);
-        hot.observe(minute * MINUTE, value(0, minute));
+        hot.observe(minute * MINUTE, value(0, minute), Lesson::Learn);
         forest.update(&[value(0, minute) as f32]).expect("one value a point");
     }
     let mut next = || {
@@ -70,7 +73,7 @@ fn single(c: &mut Criterion) {
     group.bench_function("hot tier", |b| {
         b.iter(|| {
             let (at, value) = next();
-            black_box(hot.observe(at, value))
+            black_box(hot.observe(at, value, Lesson::Learn))
         });
     });
     group.bench_function("random cut forest, 30 trees of 256, shingle 8", |b| {
@@ -119,29 +122,69 @@ fn many_full(c: &mut Criterion) {
 }
 
 fn many_hot(c: &mut Criterion) {
-    let mut group = c.benchmark_group("hot tier, columns");
-    group.sample_size(10);
     for n in sizes(1_000_000) {
-        let mut hot: Vec<HotSurprise> = vec![HotSurprise::new(); n];
+        let mut group = c.benchmark_group(format!("hot tier, {n} series in scattered order"));
+        group.sample_size(10).throughput(Throughput::Elements(n as u64));
         let order = scattered(n);
-        let mut minute = 0;
-        let mut round = |minute: i64| {
-            let mut score = |nth: usize| hot[nth].observe(minute * MINUTE, value(nth, minute)).is_some();
-            black_box(order.iter().filter(|nth| score(**nth)).count());
-        };
-        (0..80).for_each(|_| {
+        one_by_one(&mut group, &order);
+        in_a_bank(&mut group, &order);
+        group.finish();
+    }
+}
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+/// Each point on its own: what it costs to wait for memory point by point.
+fn one_by_one(group: &mut Group<'_>, order: &[usize]) {
+    let mut hot: Vec<HotSurprise> = vec![HotSurprise::new(); order.len()];
+    let mut minute = 0;
+    let mut round = |minute: i64| {
+        let mut score =
+            |nth: usize| hot[nth].observe(minute * MINUTE, value(nth, minute), Lesson::Learn).is_some();
+        black_box(order.iter().filter(|nth| score(**nth)).count());
+    };
+    (0..80).for_each(|_| {
+        minute += 1;
+        round(minute);
+    });
+    group.bench_function("point by point", |b| {
+        b.iter(|| {
             minute += 1;
             round(minute);
         });
-        group.throughput(Throughput::Elements(n as u64));
-        group.bench_function(BenchmarkId::from_parameter(n), |b| {
-            b.iter(|| {
-                minute += 1;
-                round(minute);
-            });
+    });
+}
+
+/// Batches of 4096 points; the bank has no room for the full tier.
+fn in_a_bank(group: &mut Group<'_>, order: &[usize]) {
+    let admission = AdmissionParams { budget_bytes: 0, ..AdmissionParams::default() };
+    let admission = admission.check().expect("the settings are within their ranges");
+    let columns = SurpriseColumns::new(&SurpriseParams::default().check().expect("defaults are valid"));
+    let admission = Admission::new(&admission, SurpriseColumns::bytes_per_row());
+    let mut bank = Bank::new(columns, admission, u32::MAX);
+    let series: Vec<u32> = order.iter().filter_map(|_| bank.add(1.0)).collect();
+    let (mut minute, mut judged) = (0, Vec::new());
+    let mut round = |minute: i64| {
+        for batch in order.chunks(4096) {
+            let point = |&nth: &usize| {
+                let (at, value) = (minute * MINUTE, value(nth, minute));
+                BankPoint { series: series[nth], at, value, lesson: Lesson::Learn }
+            };
+            let points: Vec<BankPoint> = batch.iter().map(point).collect();
+            bank.observe(&points, &mut judged);
+            black_box(judged.iter().filter(|judged| matches!(judged, Judged::Hot(_))).count());
+        }
+    };
+    (0..80).for_each(|_| {
+        minute += 1;
+        round(minute);
+    });
+    group.bench_function("in batches", |b| {
+        b.iter(|| {
+            minute += 1;
+            round(minute);
         });
-    }
-    group.finish();
+    });
 }
 
 criterion_group!(benches, single, many_full, many_hot);

@@ -15,6 +15,7 @@ pub mod multivariate;
 pub mod params;
 pub mod sequential;
 pub mod siblings;
+mod snapshot;
 pub mod text;
 pub mod univariate;
 
@@ -23,3 +24,4 @@ pub mod testkit;
 
 pub use detector::{Detector, Maturity, Probability, RawScore};
 pub use params::{ParamFault, ParamFaults};
+pub use snapshot::{Snapshot, SnapshotError};

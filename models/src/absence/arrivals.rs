@@ -78,6 +78,10 @@ impl AbsenceParams {
 /// assert!(arrivals.is_overdue(19 * 60_000_000_000 + 190_000_000_000));
 /// ```
 ///
+/// # Order of calls
+/// [`Self::is_overdue`] with the clock of the log at any time; [`Self::learn`] for every arrival. Ask before learning to know
+/// whether the arrival ended a silence. While [`Self::due_secs`] is `None` nothing is ever overdue.
+///
 /// # Invariants
 /// At most 64 gaps, all of them positive and finite; `last_at` only grows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -142,6 +142,31 @@ impl Admission {
         self.held.remove(&series);
     }
 
+    /// What is to be saved: who holds a place and how useful it was, times refused, times replaced.
+    pub(super) fn standing(&self) -> (&BTreeMap<u64, f64>, u64, u64) {
+        (&self.held, self.refused, self.replaced)
+    }
+
+    /// These rules with a saved standing.
+    pub(super) fn with_standing(&self, (held, refused, replaced): (BTreeMap<u64, f64>, u64, u64)) -> Self {
+        Self { params: self.params, places: self.places, held, refused, replaced }
+    }
+
+    /// Who holds a place.
+    pub(super) fn holders(&self) -> impl Iterator<Item = u64> + '_ {
+        self.held.keys().copied()
+    }
+
+    /// Takes places away, from the least useful on, until the budget holds; whose they were.
+    pub(super) fn shed(&mut self) -> Vec<u64> {
+        let mut held: Vec<(u64, f64)> = self.held.iter().map(|(series, useful)| (*series, *useful)).collect();
+        held.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let out: Vec<u64> =
+            held.iter().take(held.len().saturating_sub(self.places)).map(|held| held.0).collect();
+        out.iter().for_each(|series| self.leave(*series));
+        out
+    }
+
     /// Places taken and places there are.
     #[must_use]
     pub fn occupancy(&self) -> (usize, usize) {

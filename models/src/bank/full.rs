@@ -5,16 +5,23 @@
 //! A batch is walked in short strides: the memory of a stride is touched first, so that its misses overlap, then its
 //! points are judged in their order. Not done here: deciding which series deserves a row ([`super::Admission`]).
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::saved::{PartReader, PartWriter, vacancies};
 use crate::univariate::{Calendar, Lesson, Reading, SurpriseParams, SurpriseValidParams, parts};
+
+/// One row as it is written.
+type Saved = (parts::Short, Vec<parts::Slot>, Vec<parts::RangeHistogram>);
 
 /// Points whose memory is touched ahead.
 const STRIDE: usize = 16;
 
 /// A place for one series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Row(pub(super) u32);
 
 /// One point of one series in a batch.
@@ -44,7 +51,7 @@ pub struct RowPoint {
 /// }
 /// assert!(readings[0].unwrap().score.value() < 1.0);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SurpriseColumns {
     params: SurpriseParams,
     calendar: Arc<Calendar>,
@@ -121,6 +128,53 @@ impl SurpriseColumns {
     #[must_use]
     pub fn is_mature(&self, row: Row) -> bool {
         self.shorts[row.0 as usize].points() >= self.params.warm_up_points
+    }
+
+    /// Points that a row has seen.
+    #[must_use]
+    pub fn points(&self, row: Row) -> u32 {
+        self.shorts[row.0 as usize].points()
+    }
+
+    /// The rows that are held, sorted.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let free: BTreeSet<Row> = self.free.iter().copied().collect();
+        let all = (0..self.shorts.len() as u32).map(Row);
+        all.filter(|row| !free.contains(row)).collect()
+    }
+
+    /// Writes all rows, without the settings.
+    pub(super) fn save(&self, writer: &mut PartWriter) {
+        let free: Vec<u32> = self.free.iter().map(|row| row.0).collect();
+        writer.put(&(self.shorts.len() as u64, free));
+        for row in self.rows() {
+            writer.put(&self.row(row.0 as usize));
+        }
+    }
+
+    /// Rows as they were written, with the settings of these columns.
+    pub(super) fn loaded(&self, reader: &mut PartReader<'_>) -> Result<Self, String> {
+        let (n, free): (u64, Vec<u32>) = reader.take()?;
+        let mut loaded = Self::with_calendar(&SurpriseValidParams(self.params), Arc::clone(&self.calendar));
+        for vacant in vacancies(n, &free, reader.left())? {
+            let row = loaded.add();
+            if !vacant {
+                loaded.fill(row, reader.take()?)?;
+            }
+        }
+        loaded.free = free.into_iter().map(Row).collect();
+        Ok(loaded)
+    }
+
+    fn fill(&mut self, row: Row, (short, slots, histograms): Saved) -> Result<(), String> {
+        if slots.len() != parts::SLOTS || histograms.len() != parts::SIGNALS {
+            return Err("a row of the full tier has another shape".to_owned());
+        }
+        let nth = row.0 as usize;
+        self.shorts[nth] = short;
+        self.slots[nth * parts::SLOTS..][..parts::SLOTS].copy_from_slice(&slots);
+        self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS].copy_from_slice(&histograms);
+        Ok(())
     }
 
     /// Judges points and takes them in; one reading each, in their order. `readings` is emptied first.

@@ -15,7 +15,7 @@ fn params() -> SurpriseValidParams {
 #[test]
 fn the_hot_tier_conforms() {
     assert_eq!(breaches(HotSurprise::new, 1, 400), Vec::new());
-    assert!(size_of::<HotSurprise>() <= 256, "{}", size_of::<HotSurprise>());
+    assert_eq!(size_of::<HotSurprise>(), 128);
     assert!(SurpriseColumns::bytes_per_row() <= 6144, "{}", SurpriseColumns::bytes_per_row());
 }
 
@@ -66,8 +66,9 @@ fn useful_series_get_the_full_tier() {
     let budget_bytes = 30 * SurpriseColumns::bytes_per_row() as u64;
     let admission = AdmissionParams { budget_bytes, ..AdmissionParams::default() }.check().unwrap();
     let admission = Admission::new(&admission, SurpriseColumns::bytes_per_row());
-    let mut bank = Bank::new(SurpriseColumns::new(&params()), admission);
-    let series: Vec<u32> = (0..200).map(|_| bank.add(1.0)).collect();
+    let mut bank = Bank::new(SurpriseColumns::new(&params()), admission, 200);
+    let series: Vec<u32> = (0..200).map(|_| bank.add(1.0).unwrap()).collect();
+    assert_eq!((bank.add(1.0), bank.refused()), (None, 1));
     let (mut draws, mut judged) = (Draws::new(4), Vec::new());
     let mut round = |nth: i64, spike: f64, bank: &mut Bank, judged: &mut Vec<Judged>| {
         let mut value = |series: u32| if series.is_multiple_of(2) { 5.0 } else { 5.0 + draws.normal() };
@@ -90,7 +91,7 @@ fn useful_series_get_the_full_tier() {
     round(600, 40.0, &mut bank, &mut judged);
     let score = |judged: &Judged| match judged {
         Judged::Not => 0.0,
-        Judged::Hot(score) => score.value(),
+        Judged::Hot(reading) => reading.score.value(),
         Judged::Full(reading) => reading.score.value(),
     };
     assert!(

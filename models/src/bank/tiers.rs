@@ -6,8 +6,8 @@
 
 use super::admission::{Admission, Admitted};
 use super::full::{Row, RowPoint, SurpriseColumns};
-use super::hot::HotSurprise;
-use crate::detector::RawScore;
+use super::hot::{HotReading, HotSurprise};
+use crate::detector::{Detector, Maturity};
 use crate::univariate::{Lesson, Reading};
 
 /// Points between two questions for a place.
@@ -24,19 +24,47 @@ pub struct BankPoint {
     pub at: i64,
     /// Value.
     pub value: f64,
-    /// What is to become of it. The hot tier learns in any case: it forgets soon enough.
+    /// What is to become of it.
     pub lesson: Lesson,
 }
 
-/// How a point was judged, by the best tier that could.
+/// How a point was judged, by the best tier that could. Scores of the two tiers are not of one scale: what calibrates them
+/// has to be told apart by tier.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Judged {
-    /// Not yet, or the point cannot be used.
+    /// Not: the tiers are warming up, the point cannot be used, or there is no such series.
     Not,
     /// By the hot tier.
-    Hot(RawScore),
+    Hot(HotReading),
     /// By the full tier.
     Full(Reading),
+}
+
+/// Which detector speaks for a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// The small one.
+    Hot,
+    /// The full one.
+    Full,
+}
+
+/// How much stands behind the scores of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The tier that its next point is judged by.
+    pub tier: Tier,
+    /// Whether that tier gives scores yet.
+    pub maturity: Maturity,
+    /// Points that tier has seen.
+    pub points: u32,
+}
+
+/// A series, or room for one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Place {
+    Vacant,
+    Held { weight: f32, row: Option<Row> },
 }
 
 /// Detectors of many series in two tiers.
@@ -45,47 +73,114 @@ pub enum Judged {
 /// use models::bank::{Admission, AdmissionParams, Bank, BankPoint, Judged, SurpriseColumns};
 /// use models::univariate::{Lesson, SurpriseParams};
 /// let admission = Admission::new(&AdmissionParams::default().check().unwrap(), SurpriseColumns::bytes_per_row());
-/// let mut bank = Bank::new(SurpriseColumns::new(&SurpriseParams::default().check().unwrap()), admission);
-/// let series = bank.add(1.0);
+/// let columns = SurpriseColumns::new(&SurpriseParams::default().check().unwrap());
+/// let mut bank = Bank::new(columns, admission, 1000);
+/// let series = bank.add(1.0).unwrap();
 /// let mut judged = Vec::new();
 /// for n in 0..400 {
 ///     let point = BankPoint { series, at: n * 60_000_000_000, value: (n % 5) as f64, lesson: Lesson::Learn };
 ///     bank.observe(&[point], &mut judged);
 /// }
 /// assert!(matches!(judged[0], Judged::Full(_)));
+/// let saved = bank.save();
+/// assert!(bank.remove(series) && bank.is_empty());
+/// bank.load(&saved).unwrap();
+/// assert_eq!(bank.standing(series).unwrap().points, 273);
 /// ```
-#[derive(Debug, Clone)]
+///
+/// # Invariants
+/// At most `series_max` series are added; a row of the full tier belongs to exactly one of them.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bank {
-    hot: Vec<HotSurprise>,
-    weights: Vec<f32>,
-    rows: Vec<Option<Row>>,
-    full: SurpriseColumns,
-    admission: Admission,
+    pub(super) series_max: u32,
+    pub(super) hot: Vec<HotSurprise>,
+    pub(super) places: Vec<Place>,
+    pub(super) free: Vec<u32>,
+    pub(super) full: SurpriseColumns,
+    pub(super) admission: Admission,
+    pub(super) refused: u64,
 }
 
 impl Bank {
-    /// No series yet.
+    /// No series yet, and never more than `series_max`.
     #[must_use]
-    pub fn new(full: SurpriseColumns, admission: Admission) -> Self {
-        Self { hot: Vec::new(), weights: Vec::new(), rows: Vec::new(), full, admission }
+    pub fn new(full: SurpriseColumns, admission: Admission, series_max: u32) -> Self {
+        let (hot, places, free) = (Vec::new(), Vec::new(), Vec::new());
+        Self { series_max, hot, places, free, full, admission, refused: 0 }
     }
 
-    /// One more series, of this weight (0 to 1) when it asks for the full tier.
-    pub fn add(&mut self, weight: f32) -> u32 {
-        let series = u32::try_from(self.hot.len()).expect("so many series would take a terabyte");
+    /// One more series, of this weight (0 to 1) when it asks for the full tier; its number, which may be one that was given
+    /// back. `None`, counted in [`Self::refused`], when there are `series_max` series.
+    pub fn add(&mut self, weight: f32) -> Option<u32> {
+        if self.len() >= self.series_max as usize {
+            self.refused += 1;
+            return None;
+        }
+        let place = Place::Held { weight, row: None };
+        if let Some(series) = self.free.pop() {
+            self.places[series as usize] = place;
+            return Some(series);
+        }
+        let series = u32::try_from(self.places.len()).ok()?;
         self.hot.push(HotSurprise::new());
-        self.weights.push(weight);
-        self.rows.push(None);
-        series
+        self.places.push(place);
+        Some(series)
     }
 
-    /// Who has a place, and how often one was refused.
+    /// Forgets a series; its number will be given to another. False if there is no such series.
+    pub fn remove(&mut self, series: u32) -> bool {
+        let nth = series as usize;
+        let Some(Place::Held { row, .. }) = self.places.get(nth).copied() else { return false };
+        if let Some(row) = row {
+            self.full.remove(row);
+        }
+        self.admission.leave(u64::from(series));
+        self.places[nth] = Place::Vacant;
+        self.hot[nth] = HotSurprise::new();
+        self.free.push(series);
+        true
+    }
+
+    /// Series.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// True without any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Series that were refused for want of room.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Who has a place in the full tier, and how often one was refused.
     #[must_use]
     pub fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Judges points and takes them in; one judgement each, in their order. `judged` is emptied first.
+    /// How much stands behind the scores of a series; `None` if there is no such series.
+    #[must_use]
+    pub fn standing(&self, series: u32) -> Option<Standing> {
+        let Place::Held { row, .. } = *self.places.get(series as usize)? else { return None };
+        match row.filter(|row| self.full.is_mature(*row)) {
+            Some(row) => {
+                Some(Standing { tier: Tier::Full, maturity: Maturity::Mature, points: self.full.points(row) })
+            }
+            None => {
+                let hot = &self.hot[series as usize];
+                Some(Standing { tier: Tier::Hot, maturity: hot.maturity(), points: hot.points() })
+            }
+        }
+    }
+
+    /// Judges points and then takes them in, point by point; one judgement each, in their order. `judged` is emptied first.
     pub fn observe(&mut self, points: &[BankPoint], judged: &mut Vec<Judged>) {
         judged.clear();
         for stride in points.chunks(STRIDE) {
@@ -94,18 +189,24 @@ impl Bank {
         }
     }
 
+    /// Reads a little of each cache line that a stride will need. The loads do not depend on each other, so the processor
+    /// waits for all of them at once.
     fn touch(&self, stride: &[BankPoint]) {
-        let seen: u64 = stride.iter().map(|point| u64::from(self.hot[point.series as usize].touch())).sum();
-        std::hint::black_box(seen);
+        let of = |point: &BankPoint| {
+            let nth = point.series as usize;
+            let held = matches!(self.places.get(nth), Some(Place::Held { .. }));
+            self.hot.get(nth).map_or(0, HotSurprise::touch).wrapping_add(u32::from(held))
+        };
+        std::hint::black_box(stride.iter().fold(0_u32, |sum, point| sum.wrapping_add(of(point))));
     }
 
     fn observe_one(&mut self, point: &BankPoint) -> Judged {
         let nth = point.series as usize;
-        let score = self.hot[nth].observe(point.at, point.value);
-        if self.hot[nth].points().is_multiple_of(ASK_POINTS) && score.is_some() {
-            self.ask(point.series);
-        }
-        let reading = self.rows[nth].and_then(|row| {
+        let Some(Place::Held { weight, row }) = self.places.get(nth).copied() else { return Judged::Not };
+        let score = self.hot[nth].observe(point.at, point.value, point.lesson);
+        let asks = score.is_some() && self.hot[nth].points().is_multiple_of(ASK_POINTS);
+        let row = if asks { self.ask(point.series, weight) } else { row };
+        let reading = row.and_then(|row| {
             let point = RowPoint { row, at: point.at, value: point.value, lesson: point.lesson };
             self.full.observe_point(&point)
         });
@@ -116,19 +217,33 @@ impl Bank {
         }
     }
 
-    fn ask(&mut self, series: u32) {
-        let nth = series as usize;
-        let usefulness = f64::from(self.weights[nth]) * self.hot[nth].change_share();
+    /// Asks for a place in the full tier; the row that the series has afterwards.
+    fn ask(&mut self, series: u32, weight: f32) -> Option<Row> {
+        let usefulness = f64::from(weight) * self.hot[series as usize].change_share();
         match self.admission.ask(u64::from(series), usefulness) {
-            Admitted::Room => self.rows[nth] = Some(self.full.add()),
-            Admitted::Instead(out) => {
-                let out = usize::try_from(out).expect("series are numbered in 32 bits");
-                if let Some(row) = self.rows[out].take() {
-                    self.full.remove(row);
-                }
-                self.rows[nth] = Some(self.full.add());
-            }
-            Admitted::Already | Admitted::Useless | Admitted::Full(_) => {}
+            Admitted::Room => {}
+            Admitted::Instead(out) => self.demote(out),
+            Admitted::Already | Admitted::Useless | Admitted::Full(_) => return self.row_of(series),
+        }
+        let row = Some(self.full.add());
+        self.places[series as usize] = Place::Held { weight, row };
+        row
+    }
+
+    fn row_of(&self, series: u32) -> Option<Row> {
+        match self.places[series as usize] {
+            Place::Held { row, .. } => row,
+            Place::Vacant => None,
+        }
+    }
+
+    /// Takes a series that has lost its place out of the full tier.
+    pub(super) fn demote(&mut self, series: u64) {
+        let nth = usize::try_from(series).expect("series are numbered in 32 bits");
+        if let Place::Held { row, .. } = &mut self.places[nth]
+            && let Some(row) = row.take()
+        {
+            self.full.remove(row);
         }
     }
 }

@@ -35,6 +35,12 @@ const SHRINK_BITS: u32 = 6;
 /// assert!(calibrator.p_value(RawScore::new(1000.0).unwrap()).value() < 1e-3);
 /// ```
 ///
+/// # Order of calls
+/// [`Self::p_value`] of a score first, [`Self::observe`] of the same score after; p-values mean little until
+/// [`Self::maturity`] says `Mature`. Scores that are held back from learning are observed too: the calibration is of what
+/// the detector says, not of what is normal. One calibrator holds scores of one kind: not of two tiers.
+///
+/// # Invariants
 /// `blocks` are the sums of `counts`; `above` and `excess` are those of the bins after `edge`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TailCalibrator {

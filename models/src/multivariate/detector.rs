@@ -48,6 +48,13 @@ pub struct Suspect {
 /// assert_eq!(detector.suspects(1).len(), 1);
 /// ```
 ///
+/// # Order of calls
+/// [`Self::observe`] once for each vector, in the order of time: it scores by what was learned before and then takes the
+/// vector in; [`Self::suspects`] afterwards names what spoke against it. Or [`Detector::score`] first and
+/// [`Detector::learn`] after a decision, with the same scores, for twice the work. Scores are withheld until
+/// [`Detector::maturity`] says `Mature`; then p-value, calibration and alarm budget as for single series
+/// ([`crate::bank`]).
+///
 /// # Invariants
 /// `metrics` and `smoothed_metrics` have the width of the scatter; `last_at` only grows; all numbers are finite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -99,6 +99,10 @@ pub struct ReplicaScore {
 /// assert_eq!(worst.replica, 2);
 /// ```
 ///
+/// # Order of calls
+/// [`Self::observe`] once for each moment with the replicas that report then: it compares first and learns after. It answers
+/// 0 decades for a metric that was compared less than `warm_up_points` times, so a workload that nothing is known of is calm.
+///
 /// # Invariants
 /// `smoothed` is sorted by replica and holds only replicas of the last reading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

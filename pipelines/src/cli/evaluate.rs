@@ -64,6 +64,9 @@ pub(crate) struct EvaluateArgs {
     /// kpi2018, mscloud, nab: leave a view of the detector out, to see what it is worth
     #[arg(long, value_name = "VIEW")]
     without: Vec<u32>,
+    /// kpi2018, mscloud, nab: which of production's two detectors
+    #[arg(long, value_enum, default_value = "full", conflicts_with = "without")]
+    tier: evaluate_series::SeriesTier,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -77,6 +80,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         json: args.json,
         html: args.html.as_ref(),
         without: &args.without,
+        tier: args.tier,
     };
     match args.kind {
         Kind::Canary => canary(args),

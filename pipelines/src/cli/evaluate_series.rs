@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use models::univariate::{MeanSurprise, SurpriseValidParams};
+use clap::ValueEnum;
+use models::univariate::MeanSurprise;
 use serde::Serialize;
 
 use super::Exit;
 use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
-    LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, evaluate_nab, page,
-    params_without, point_report, read_kpi2018, read_mscloud, score_series,
+    LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, SeriesDetector, evaluate_nab,
+    page, point_report, read_kpi2018, read_mscloud, score_series,
 };
 
 /// What is printed and where.
@@ -20,11 +21,24 @@ pub(super) struct Printing<'a> {
     pub(super) html: Option<&'a PathBuf>,
     /// Views that are left out.
     pub(super) without: &'a [u32],
+    pub(super) tier: SeriesTier,
+}
+
+/// The detector of a single series that is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SeriesTier {
+    /// Few series, all views
+    Full,
+    /// Every series, three views
+    Hot,
 }
 
 impl Printing<'_> {
-    fn params(&self) -> Result<SurpriseValidParams, Exit> {
-        params_without(self.without).ok_or_else(|| {
+    fn detector(&self) -> Result<SeriesDetector, Exit> {
+        if self.tier == SeriesTier::Hot {
+            return Ok(SeriesDetector::Hot);
+        }
+        SeriesDetector::without(self.without).ok_or_else(|| {
             eprintln!(
                 "error: --without takes views from 0 to {}, and one must be left",
                 MeanSurprise::VIEWS.len() - 1
@@ -35,11 +49,11 @@ impl Printing<'_> {
 }
 
 pub(super) fn nab(printing: &Printing<'_>, threshold: Option<f64>) -> Exit {
-    let params = match printing.params() {
-        Ok(params) => params,
+    let detector = match printing.detector() {
+        Ok(detector) => detector,
         Err(exit) => return exit,
     };
-    let (report, series) = match evaluate_nab(printing.folder, &params, threshold) {
+    let (report, series) = match evaluate_nab(printing.folder, &detector, threshold) {
         Ok(done) => done,
         Err(error) => return failed(&error),
     };
@@ -65,14 +79,14 @@ fn points(printing: &Printing<'_>, series: Result<Vec<LabelledSeries>, Recording
         Ok(series) => series,
         Err(error) => return failed(&error),
     };
-    let params = match printing.params() {
-        Ok(params) => params,
+    let detector = match printing.detector() {
+        Ok(detector) => detector,
         Err(exit) => return exit,
     };
     let scored: Vec<(LabelledSeries, ScoredSeries)> = series
         .into_iter()
         .map(|series| {
-            let scored = score_series(&series, &params);
+            let scored = score_series(&series, &detector);
             (series, scored)
         })
         .collect();

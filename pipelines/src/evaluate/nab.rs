@@ -9,16 +9,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use models::RawScore;
 use models::accuracy::{NabFile, NabProfile};
 use models::univariate::{AlarmParams, AlarmRule};
-use models::{RawScore, univariate::SurpriseValidParams};
 use serde::Serialize;
 
 use super::canaryrec::RecordingError;
 use super::files::read_text;
 use super::published::{Published, published};
 use super::resample::{best_threshold, bootstrap, cross_fitted};
-use super::series::{LabelledSeries, ScoredSeries, bad_line, csv_files, name_below, parse_time, rows};
+use super::series::{
+    LabelledSeries, ScoredSeries, SeriesDetector, bad_line, csv_files, name_below, parse_time, rows,
+    score_series,
+};
 
 /// Folds of the files.
 pub(super) const FOLDS: usize = 5;
@@ -93,12 +96,12 @@ pub struct NabReport {
 /// [`RecordingError`] names file and line.
 pub fn evaluate_nab(
     folder: &Path,
-    params: &SurpriseValidParams,
+    detector: &SeriesDetector,
     threshold: Option<f64>,
 ) -> Result<(NabReport, Vec<(LabelledSeries, ScoredSeries)>), RecordingError> {
     let files = read_files(folder)?;
     let scored: Vec<ScoredSeries> =
-        files.iter().map(|labelled| super::series::score_series(&labelled.series, params)).collect();
+        files.iter().map(|labelled| score_series(&labelled.series, detector)).collect();
     let thresholds: Vec<f64> = threshold
         .map_or_else(|| (0..THRESHOLDS).map(|nth| 0.6 + 0.02 * nth as f64).collect(), |given| vec![given]);
     let alarms: Vec<Vec<Vec<usize>>> = files

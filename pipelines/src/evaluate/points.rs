@@ -142,9 +142,9 @@ fn recall(found: &[Found], drawn: &[usize]) -> f64 {
 fn surprises(series: &LabelledSeries, scored: &ScoredSeries) -> Vec<Surprise> {
     let params = TailParams::default().check().expect("defaults are within their ranges");
     let mut tail = TailCalibrator::new(&params);
-    let points = series.at.iter().zip(&scored.readings);
-    let surprise = |(&at, reading): (&i64, &Option<models::univariate::Reading>)| {
-        let raw = RawScore::new(reading.as_ref()?.surprise)?;
+    let points = series.at.iter().zip(&scored.alarm_scores);
+    let surprise = |(&at, score): (&i64, &Option<f64>)| {
+        let raw = RawScore::new((*score)?)?;
         let decades = tail.maturity().is_mature().then(|| tail.p_value(raw).surprise());
         tail.observe(at, raw);
         decades

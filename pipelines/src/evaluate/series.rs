@@ -11,7 +11,8 @@ use engine::record::{NANOS_PER_SEC, UnixNanos};
 use engine::time::clock::Clock;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use models::univariate::{Lesson, MeanSurprise, Reading, SurpriseParams, SurpriseValidParams};
+use models::bank::HotSurprise;
+use models::univariate::{Lesson, MeanSurprise, SurpriseParams, SurpriseValidParams};
 
 use super::canaryrec::RecordingError;
 
@@ -47,47 +48,80 @@ impl LabelledSeries {
 pub struct ScoredSeries {
     /// A score for every point; 0 before the first one.
     pub scores: Vec<f64>,
-    /// The reading of every point that had one.
-    pub readings: Vec<Option<Reading>>,
+    /// What alarms are raised by, for every point that had a reading.
+    pub alarm_scores: Vec<Option<f64>>,
     /// Nanoseconds that the run took.
     pub nanos: i64,
     /// State at the end, bytes.
     pub state_bytes: usize,
 }
 
-/// Runs the production detector over a series.
+/// Which of production's detectors is run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SeriesDetector {
+    /// The full tier.
+    Full(SurpriseValidParams),
+    /// The small one that every series has.
+    Hot,
+}
+
+impl SeriesDetector {
+    /// What production runs.
+    #[must_use]
+    pub fn full() -> Self {
+        Self::without(&[]).expect("defaults are within their ranges")
+    }
+
+    /// The full tier without some of its views, to see what they are worth; `None` if none is left or one does not exist.
+    #[must_use]
+    pub fn without(views: &[u32]) -> Option<Self> {
+        let mut params = SurpriseParams::default();
+        for view in views {
+            let bit = 1_u32.checked_shl(*view).filter(|bit| params.views & bit != 0)?;
+            params.views &= !bit;
+        }
+        params.check().ok().map(Self::Full)
+    }
+
+    /// (score, what alarms are raised by) of every point that has a reading, and the bytes of state.
+    fn run(&self, series: &LabelledSeries) -> (Vec<Option<(f64, f64)>>, usize) {
+        let points = series.at.iter().zip(&series.values);
+        match self {
+            Self::Full(params) => {
+                let mut detector = MeanSurprise::new(params);
+                let scores = points.map(|(&at, &value)| {
+                    let reading = detector.observe(at, value, Lesson::Learn)?;
+                    Some((reading.score.value(), reading.surprise))
+                });
+                (scores.collect(), detector.state_bytes())
+            }
+            Self::Hot => {
+                let mut detector = HotSurprise::new();
+                let scores = points.map(|(&at, &value)| {
+                    let reading = detector.observe(at, value, Lesson::Learn)?;
+                    Some((reading.score.value(), reading.surprise))
+                });
+                (scores.collect(), size_of::<HotSurprise>())
+            }
+        }
+    }
+}
+
+/// Runs the detector over a series.
 #[must_use]
-pub fn score_series(series: &LabelledSeries, params: &SurpriseValidParams) -> ScoredSeries {
+pub fn score_series(series: &LabelledSeries, detector: &SeriesDetector) -> ScoredSeries {
     let clock = Clock::system();
-    let mut detector = MeanSurprise::new(params);
     let started = clock.now();
-    let points = series.at.iter().zip(&series.values);
-    let readings: Vec<Option<Reading>> =
-        points.map(|(&at, &value)| detector.observe(at, value, Lesson::Learn)).collect();
+    let (readings, state_bytes) = detector.run(series);
     let nanos = clock.now() - started;
     let mut last = 0.0;
     let scores = readings.iter().map(|reading| {
-        last = reading.map_or(last, |reading| reading.score.value());
+        last = reading.map_or(last, |(score, _)| score);
         last
     });
-    ScoredSeries { scores: scores.collect(), readings, nanos, state_bytes: detector.state_bytes() }
-}
-
-/// The one configuration of all benchmarks: what production runs.
-#[must_use]
-pub fn default_params() -> SurpriseValidParams {
-    params_without(&[]).expect("defaults are within their ranges")
-}
-
-/// The same without some of its views, to see what they are worth; `None` if none is left or one does not exist.
-#[must_use]
-pub fn params_without(views: &[u32]) -> Option<SurpriseValidParams> {
-    let mut params = SurpriseParams::default();
-    for view in views {
-        let bit = 1_u32.checked_shl(*view).filter(|bit| params.views & bit != 0)?;
-        params.views &= !bit;
-    }
-    params.check().ok()
+    let scores = scores.collect();
+    let alarm_scores = readings.iter().map(|reading| reading.map(|(_, alarm)| alarm)).collect();
+    ScoredSeries { scores, alarm_scores, nanos, state_bytes }
 }
 
 /// All `.csv.zst` files below a folder, sorted by path.

@@ -66,7 +66,7 @@ fn the_scorer_agrees_with_published_results() {
 #[test]
 fn nab_keeps_its_floor() {
     let Some(folder) = folder_of("nab") else { return };
-    let (report, _) = evaluate_nab(&folder, &default_params(), None).unwrap();
+    let (report, _) = evaluate_nab(&folder, &SeriesDetector::full(), None).unwrap();
     assert!(report.cross_fitted >= 68.0, "{} {:?}", report.cross_fitted, report.cross_fitted_interval);
     let of = |name: &str| report.published.iter().find(|other| other.detector == name).unwrap().standard;
     assert!((of("ARTime") - 73.3).abs() < 0.05 && (of("numenta") - 68.0).abs() < 0.05, "{report:?}");
@@ -82,7 +82,7 @@ fn kpi2018_keeps_its_floor() {
     files.sort_by_key(|path| std::fs::metadata(path).unwrap().len());
     let scored = files.iter().take(5).map(|path| {
         let series = kpi2018::read_file(&folder, path).unwrap();
-        let scored = score_series(&series, &default_params());
+        let scored = score_series(&series, &SeriesDetector::full());
         (series, scored)
     });
     let report = point_report(&scored.collect::<Vec<_>>());
@@ -96,7 +96,7 @@ fn kpi2018_keeps_its_floor() {
 fn mscloud_keeps_its_floor() {
     let Some(folder) = folder_of("mscloud") else { return };
     let scored = read_mscloud(&folder).unwrap().into_iter().map(|series| {
-        let scored = score_series(&series, &default_params());
+        let scored = score_series(&series, &SeriesDetector::full());
         (series, scored)
     });
     let report = point_report(&scored.collect::<Vec<_>>());

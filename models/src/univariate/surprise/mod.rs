@@ -22,7 +22,6 @@ pub use shape::Shape;
 pub(crate) mod parts {
     pub(crate) use super::histogram::RangeHistogram;
     pub(crate) use super::judge::{Model, Short, learn, look, note};
-    pub(crate) use super::pace::Pace;
     pub(crate) use super::profile::{SLOTS, Slot};
     pub(crate) use super::signals::SIGNALS;
 }

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use crate::ledger::{LEDGER_FILE, read_chain};
+use crate::error::ActuatorError;
+use crate::ledger::read_ledger;
 use crate::telemetry::Metrics;
 
 /// Entries of one answer, at most.
@@ -61,21 +62,17 @@ fn default_limit() -> usize {
 }
 
 async fn ledger(State(state): State<ApiState>, Query(page): Query<Page>) -> Response {
-    let path = state.data_dir.join(LEDGER_FILE);
-    let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-    let bytes = match read {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    };
-    match read_chain(&bytes) {
-        Ok(chain) => {
+    let read = tokio::task::spawn_blocking(move || read_ledger(&state.data_dir)).await;
+    match read {
+        Ok(Ok(chain)) => {
             let newer = chain.entries.into_iter().filter(|entry| entry.seq > page.after);
             axum::Json(newer.take(page.limit.min(LIMIT_MAX)).collect::<Vec<_>>()).into_response()
         }
-        Err(fault) => {
-            let text = format!("ledger is broken at line {}: {}", fault.line, fault.why);
+        Ok(Err(ActuatorError::LedgerBroken { line, why, .. })) => {
+            let text = format!("ledger is broken at line {line}: {why}");
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

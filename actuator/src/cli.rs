@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::config::{Fault, Plan, read_files};
 use crate::error::{ActuatorError, Result, Turn};
 use crate::freeze;
-use crate::ledger::{LEDGER_FILE, read_chain};
+use crate::ledger::{LEDGER_FILE, read_ledger};
 use crate::oversight;
 use crate::run::{Clock, run};
 
@@ -220,23 +220,27 @@ fn check(plan: std::result::Result<Plan, Vec<Fault>>, as_json: bool, out: &mut d
 }
 
 fn ledger(plan: &Plan, verify: bool, as_json: bool, out: &mut dyn Write) -> Result<u8> {
-    let path = plan.data_dir.join(LEDGER_FILE);
-    let bytes =
-        std::fs::read(&path).map_err(|source| ActuatorError::File { doing: "read ledger", path, source })?;
-    match read_chain(&bytes) {
-        Err(fault) => {
-            let object = json!({"ok": false, "line": fault.line, "why": fault.why});
-            say(out, as_json, &object, &format!("broken at line {}: {}", fault.line, fault.why));
+    match read_ledger(&plan.data_dir) {
+        Err(ActuatorError::LedgerBroken { path, line, why }) => {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let place =
+                if file == LEDGER_FILE { format!("line {line}") } else { format!("line {line} of {file}") };
+            let object = json!({"ok": false, "file": file, "line": line, "why": why});
+            say(out, as_json, &object, &format!("broken at {place}: {why}"));
             Ok(3)
         }
+        Err(other) => Err(other),
         Ok(chain) if verify => {
+            let first = chain.entries.first().map_or(1, |entry| entry.seq);
             let (n, head) = (chain.entries.len(), chain.head);
-            say(
-                out,
-                as_json,
-                &json!({"ok": true, "entries": n, "head": head}),
-                &format!("whole: {n} entries, head {head}"),
-            );
+            let since = match chain.entries.first() {
+                Some(entry) if first > 1 => {
+                    format!(", from entry {first} ({}) on: older ones were let go", entry.at)
+                }
+                _ => String::new(),
+            };
+            let object = json!({"ok": true, "entries": n, "first": first, "head": head});
+            say(out, as_json, &object, &format!("whole: {n} entries, head {head}{since}"));
             Ok(0)
         }
         Ok(chain) => {

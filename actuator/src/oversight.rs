@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::config::Plan;
 use crate::error::{ActuatorError, Result};
 use crate::inbox::{self, Word};
-use crate::ledger::{LEDGER_FILE, LedgerView, Seen, read_chain};
+use crate::ledger::{LedgerView, Seen, read_ledger};
 
 /// What a command answers: exit code, document, and the same in words.
 pub struct Answer {
@@ -33,20 +33,12 @@ fn no(text: String) -> Answer {
 
 /// What the ledger on disk knows, while another process may be writing it.
 fn view(plan: &Plan) -> Result<LedgerView> {
-    let path = plan.data_dir.join(LEDGER_FILE);
-    let bytes = match std::fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        read => {
-            read.map_err(|source| ActuatorError::File { doing: "read ledger", path: path.clone(), source })?
-        }
-    };
-    let chain = read_chain(&bytes).map_err(|fault| ActuatorError::LedgerBroken {
-        path,
-        line: fault.line,
-        why: fault.why,
-    })?;
     let mut view = LedgerView::default();
-    chain.entries.iter().for_each(|entry| view.apply(entry));
+    match read_ledger(&plan.data_dir) {
+        // nothing was written yet
+        Err(ActuatorError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+        read => read?.entries.iter().for_each(|entry| view.apply(entry)),
+    }
     Ok(view)
 }
 

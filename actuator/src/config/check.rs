@@ -7,6 +7,7 @@ use settings::{Fault, Reader};
 
 use super::freeze;
 use super::plan::{EnginePlan, IntakeKind, KafkaPlan, LimitsPlan, Plan};
+use crate::ledger::Retention;
 use crate::policy::{Author, Mode, Rules, ScopeMatch, ScopeRule};
 
 /// Every setting with its default; the first layer of every configuration.
@@ -54,6 +55,7 @@ fn check(reader: &mut Reader, revision: String) -> Plan {
         intake,
         engine: engine(reader),
         kafka: kafka(reader),
+        ledger: ledger(reader),
         limits: limits(reader),
         rules: rules(reader, revision),
     }
@@ -82,6 +84,13 @@ fn kafka(reader: &mut Reader) -> KafkaPlan {
         group_id: reader.required("kafka.group_id", "the name of a consumer group"),
         risk_events_topic: reader.required("kafka.risk_events_topic", "the name of a topic"),
         outcomes_topic: reader.required("kafka.outcomes_topic", "the name of a topic"),
+    }
+}
+
+fn ledger(reader: &mut Reader) -> Retention {
+    Retention {
+        bytes_max: reader.whole("ledger.retained_bytes", 256 << 20, 16 << 20..=1_000_000_000_000),
+        secs_max: reader.whole("ledger.retained_secs", 157_680_000, 2_592_000..=946_080_000),
     }
 }
 

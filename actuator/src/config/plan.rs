@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::ledger::Retention;
 use crate::policy::Rules;
 
 /// Where events come from and outcomes go to.
@@ -60,6 +61,8 @@ pub struct Plan {
     pub engine: EnginePlan,
     /// The Kafka topics.
     pub kafka: KafkaPlan,
+    /// How much of the ledger is kept.
+    pub ledger: Retention,
     /// Bounds.
     pub limits: LimitsPlan,
     /// The policy.

@@ -90,7 +90,7 @@ impl Desk {
     /// # Errors
     /// As [`Ledger::open`].
     pub fn open(plan: &Plan, now: Timestamp) -> Result<Self> {
-        let ledger = Ledger::open(&plan.data_dir, now)?;
+        let ledger = Ledger::open(&plan.data_dir, now)?.keeping(plan.ledger);
         let (rules, data_dir) = (plan.rules.clone(), plan.data_dir.clone());
         Ok(Self { ledger, rules, limits: plan.limits, data_dir, retries: BTreeMap::new(), hook: None })
     }

@@ -1,5 +1,7 @@
 //! Lines and their chain: `{"hash":H,"entry":{"seq":…,"at":…,"prev":P,"record":…}}`, where H is the SHA-256 of the text of
 //! `entry` and P the H of the line before. Pure: text in, entries or the first fault out.
+//!
+//! A chain begins with entry 1, or, where older entries were let go, with an entry that carries over what they said.
 
 use contract::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,8 +48,43 @@ pub struct Chain {
     pub entries: Vec<Entry>,
     /// Hash of the last line, what the next one names.
     pub head: String,
-    /// Where the whole lines end; anything behind is a line that a crash tore.
+    /// Where the whole lines of the text read last end; anything behind is a line that a crash tore.
     pub whole_bytes: u64,
+    /// Number of the next entry; `None` before the first.
+    next_seq: Option<u64>,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self { entries: Vec::new(), head: FIRST_PREV.to_owned(), whole_bytes: 0, next_seq: None }
+    }
+}
+
+impl Chain {
+    /// Number of the entry that comes next.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq.unwrap_or(1)
+    }
+
+    /// Reads on, in the text of the next file.
+    ///
+    /// # Errors
+    /// The first line that does not follow from the one before.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(), ChainFault> {
+        self.whole_bytes = 0;
+        for (idx, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            let (entry, hash) = link(line, self).map_err(|why| ChainFault { line: idx + 1, why })?;
+            self.next_seq = Some(entry.seq + 1);
+            self.entries.push(entry);
+            self.head = hash;
+            self.whole_bytes += line.len() as u64;
+        }
+        Ok(())
+    }
 }
 
 fn hash_of(text: &str) -> String {
@@ -61,21 +98,13 @@ pub(super) fn line_of(entry: &Entry) -> (String, String) {
     (format!("{{\"hash\":\"{hash}\",\"entry\":{text}}}\n"), hash)
 }
 
-/// Reads and verifies a whole ledger.
+/// Reads and verifies a ledger of one file.
 ///
 /// # Errors
 /// The first line that does not follow from the one before.
 pub fn read_chain(bytes: &[u8]) -> Result<Chain, ChainFault> {
-    let mut chain = Chain { entries: Vec::new(), head: FIRST_PREV.to_owned(), whole_bytes: 0 };
-    for (idx, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        let (entry, hash) = link(line, &chain).map_err(|why| ChainFault { line: idx + 1, why })?;
-        chain.entries.push(entry);
-        chain.head = hash;
-        chain.whole_bytes += line.len() as u64;
-    }
+    let mut chain = Chain::default();
+    chain.follow(bytes)?;
     Ok(chain)
 }
 
@@ -86,12 +115,15 @@ fn link(line: &[u8], before: &Chain) -> Result<(Entry, String), String> {
         return Err("its text was changed, the hash does not match".to_owned());
     }
     let entry: Entry = serde_json::from_str(line.entry.get()).map_err(|e| format!("cannot be read: {e}"))?;
+    if before.next_seq.is_none() && matches!(entry.record, Record::Carried { .. }) {
+        return Ok((entry, hash));
+    }
     if entry.prev != before.head {
         return Err(
             "it does not follow the line before, something was removed, inserted or exchanged".to_owned()
         );
     }
-    let expected = before.entries.len() as u64 + 1;
+    let expected = before.next_seq();
     if entry.seq != expected {
         return Err(format!("its seq is {}, must be {expected}", entry.seq));
     }

@@ -3,6 +3,7 @@
 use contract::{Outcome, RiskEvent, Scope};
 use serde::{Deserialize, Serialize};
 
+use super::view::LedgerView;
 use crate::inbox::Word;
 use crate::policy::Reason;
 
@@ -103,6 +104,11 @@ pub enum Record {
         scope: String,
         /// What was wrong.
         why: String,
+    },
+    /// The first entry of every file but the first: what all entries before it come to.
+    Carried {
+        /// As it was known then.
+        known: Box<LedgerView>,
     },
     /// A torn line was cut off when the ledger was opened.
     Cut {

@@ -1,4 +1,4 @@
-//! The ledger on disk, for one writer at a time.
+//! The ledger on disk, for one writer at a time: the open file, and how it is closed and old ones let go.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 
 use contract::Timestamp;
 
-use super::chain::{Entry, line_of, read_chain};
+use super::chain::{Chain, Entry, line_of};
+use super::files::{Closed, Retention, closed_in, follow, follow_closed, name_of};
 use super::record::Record;
 use super::view::LedgerView;
 use crate::error::{ActuatorError, Result};
 
-/// Name of the ledger within the data directory.
+/// Name of the open file within the data directory.
 pub const LEDGER_FILE: &str = "ledger.jsonl";
 const LOCK_FILE: &str = "ledger.lock";
 
 /// The open ledger.
 ///
 /// # Invariants
-/// Every record in `view` is on disk; `head` and `next_seq` belong to the last whole line. After a failed write the
-/// ledger refuses further ones, because what the file holds is not known any more.
+/// Every record in `view` is on disk; `head` and `next_seq` belong to the last whole line. Every file but the very first
+/// begins with what was known when it was opened. After a failed write the ledger refuses further ones, because what
+/// the file holds is not known any more.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -31,6 +33,18 @@ pub struct Ledger {
     next_seq: u64,
     view: LedgerView,
     failed: bool,
+    retention: Option<Retention>,
+    closed: Vec<Closed>,
+    open: Open,
+}
+
+/// What is known of the open file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Open {
+    bytes: u64,
+    /// Of them, what was carried over.
+    carried_bytes: u64,
+    first: Option<(u64, Timestamp)>,
 }
 
 impl Ledger {
@@ -46,22 +60,40 @@ impl Ledger {
         let file =
             OpenOptions::new().create(true).append(true).open(&path).map_err(at("open ledger", &path))?;
         sync_directory(data_dir)?;
+        let (mut chain, mut view, mut closed) = (Chain::default(), LedgerView::default(), Vec::new());
+        for path in closed_in(data_dir)? {
+            let bytes = follow_closed(&mut chain, &path)?;
+            let last_at = chain.entries.last().map_or(now, |entry| entry.at);
+            chain.entries.drain(..).for_each(|entry| view.apply(&entry));
+            closed.push(Closed { path, bytes, last_at });
+        }
         let bytes = std::fs::read(&path).map_err(at("read ledger", &path))?;
-        let chain = read_chain(&bytes).map_err(|fault| ActuatorError::LedgerBroken {
-            path: path.clone(),
-            line: fault.line,
-            why: fault.why,
-        })?;
+        follow(&mut chain, &path, &bytes)?;
         let torn_bytes = bytes.len() as u64 - chain.whole_bytes;
-        let mut view = LedgerView::default();
+        let open = opened(&chain, &bytes);
         chain.entries.iter().for_each(|entry| view.apply(entry));
-        let next_seq = chain.entries.len() as u64 + 1;
-        let mut ledger = Self { path, file, lock, head: chain.head, next_seq, view, failed: false };
+        let (next_seq, retention) = (chain.next_seq(), None);
+        let head = chain.head;
+        let mut ledger =
+            Self { path, file, lock, head, next_seq, view, failed: false, retention, closed, open };
         if torn_bytes > 0 {
             ledger.file.set_len(chain.whole_bytes).map_err(at("cut ledger", &ledger.path))?;
+        }
+        // closed the last one, and came no further
+        if ledger.open.first.is_none() && !ledger.closed.is_empty() {
+            ledger.carry_over(now)?;
+        }
+        if torn_bytes > 0 {
             ledger.append(&[Record::Cut { n_bytes: torn_bytes }], now)?;
         }
         Ok(ledger)
+    }
+
+    /// Keeps no more than this.
+    #[must_use]
+    pub fn keeping(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
     }
 
     /// What the ledger knows.
@@ -75,6 +107,17 @@ impl Ledger {
     /// # Errors
     /// [`ActuatorError::File`]; nothing may rest on the records then, and the ledger takes no more.
     pub fn append(&mut self, records: &[Record], now: Timestamp) -> Result<()> {
+        self.put(records, now)?;
+        let Some(retention) = self.retention else { return Ok(()) };
+        let Open { bytes, carried_bytes, first } = self.open;
+        if first.is_some_and(|(_, at)| retention.closes(bytes - carried_bytes, at, now)) {
+            self.close_file(now)?;
+        }
+        self.let_go(retention, now);
+        Ok(())
+    }
+
+    fn put(&mut self, records: &[Record], now: Timestamp) -> Result<()> {
         let mut text = String::new();
         let (mut head, mut seq, mut entries) = (self.head.clone(), self.next_seq, Vec::new());
         for record in records {
@@ -85,9 +128,48 @@ impl Ledger {
             entries.push(entry);
         }
         self.write(text.as_bytes())?;
+        self.open.bytes += text.len() as u64;
+        self.open.first = self.open.first.or(Some((self.next_seq, now)));
         (self.head, self.next_seq) = (head, seq);
         entries.iter().for_each(|entry| self.view.apply(entry));
         Ok(())
+    }
+
+    /// Goes on in a new file. A crash at any point leaves files that follow one another.
+    fn close_file(&mut self, now: Timestamp) -> Result<()> {
+        let Some((first_seq, _)) = self.open.first else { return Ok(()) };
+        // whatever fails from here on, what the open file is called is not known any more
+        self.failed = true;
+        let dir = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let path = dir.join(name_of(first_seq));
+        std::fs::rename(&self.path, &path).map_err(at("close ledger", &self.path))?;
+        let options = OpenOptions::new().create(true).append(true).open(&self.path);
+        self.file = options.map_err(at("open ledger", &self.path))?;
+        sync_directory(&dir)?;
+        self.failed = false;
+        self.closed.push(Closed { path, bytes: self.open.bytes, last_at: now });
+        self.open = Open::default();
+        self.carry_over(now)
+    }
+
+    fn carry_over(&mut self, now: Timestamp) -> Result<()> {
+        self.put(&[Record::Carried { known: Box::new(self.view.clone()) }], now)?;
+        self.open.carried_bytes = self.open.bytes;
+        Ok(())
+    }
+
+    /// Removes the oldest files that are too many; what they say was carried over.
+    fn let_go(&mut self, retention: Retention, now: Timestamp) {
+        let n_surplus = retention.surplus(&self.closed, self.open.bytes, now);
+        for _ in 0..n_surplus {
+            let oldest = &self.closed[0];
+            if let Err(error) = std::fs::remove_file(&oldest.path) {
+                tracing::warn!(%error, path = %oldest.path.display(), "an old file of the ledger cannot be removed");
+                return;
+            }
+            tracing::info!(path = %oldest.path.display(), "an old file of the ledger was let go");
+            self.closed.remove(0);
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -105,6 +187,18 @@ impl Drop for Ledger {
     fn drop(&mut self) {
         // closing it would do, but for copies in children
         self.lock.unlock().ok();
+    }
+}
+
+/// The open file that was read last.
+fn opened(chain: &Chain, bytes: &[u8]) -> Open {
+    let first = chain.entries.first();
+    let is_carried = first.is_some_and(|entry| matches!(entry.record, Record::Carried { .. }));
+    let first_line = bytes.split_inclusive(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) as u64;
+    Open {
+        bytes: chain.whole_bytes,
+        carried_bytes: if is_carried { first_line } else { 0 },
+        first: first.map(|entry| (entry.seq, entry.at)),
     }
 }
 

@@ -89,3 +89,128 @@ fn a_ledger_has_one_writer() {
     drop(first);
     assert!(Ledger::open(dir.path(), at(1)).is_ok());
 }
+
+/// Room for about ten files of some hundred bytes.
+const SMALL: Retention = Retention { bytes_max: 8_000, secs_max: 1_000_000 };
+
+fn files(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn filled(retention: Retention, n_records: i64) -> (tempfile::TempDir, LedgerView) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path(), at(1)).unwrap().keeping(retention);
+    ledger.append(&[Record::Frozen { why: "kept".into() }], at(1)).unwrap();
+    for nth in 0..n_records {
+        ledger.append(&[sent(&format!("outcome-{nth}"))], at(nth)).unwrap();
+    }
+    let view = ledger.view().clone();
+    (dir, view)
+}
+
+/// Scenario: a ledger that outgrows its bytes many times over, opened again. Guarantees: the files stay within the bytes,
+/// what is left verifies and says where it begins, nothing that was known is lost, and the chain goes on.
+#[test]
+fn a_ledger_stays_within_its_bytes_and_loses_nothing_it_knows() {
+    let (dir, view) = filled(SMALL, 200);
+    let bytes: usize = files(dir.path()).iter().map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes <= 8_000 && files(dir.path()).len() > 3, "{bytes} bytes");
+    let chain = read_ledger(dir.path()).unwrap();
+    let first = &chain.entries[0];
+    assert!(first.seq > 1 && matches!(first.record, Record::Carried { .. }), "{first:?}");
+    let mut replayed = LedgerView::default();
+    chain.entries.iter().for_each(|entry| replayed.apply(entry));
+    assert_eq!((&replayed, view.frozen()), (&view, Some("kept")));
+    let mut ledger = Ledger::open(dir.path(), at(300)).unwrap().keeping(SMALL);
+    assert_eq!(ledger.view(), &view);
+    ledger.append(&[Record::Thawed], at(300)).unwrap();
+    let again = read_ledger(dir.path()).unwrap();
+    assert_eq!(again.next_seq(), chain.next_seq() + 1);
+    assert_eq!(ledger.view().frozen(), None);
+}
+
+/// Scenario: a ledger of few entries, over years. Guarantees: files are closed by age as well, and those whose newest
+/// entry is too old go.
+#[test]
+fn a_quiet_ledger_lets_go_by_age() {
+    let dir = tempfile::tempdir().unwrap();
+    let retention = Retention { bytes_max: 1 << 30, secs_max: 1_000 };
+    let mut ledger = Ledger::open(dir.path(), at(0)).unwrap().keeping(retention);
+    for nth in 0..100 {
+        ledger.append(&[sent(&format!("outcome-{nth}"))], at(nth * 50)).unwrap();
+        let chain = read_ledger(dir.path()).unwrap();
+        let oldest = chain.entries[0].at;
+        assert!(at(nth * 50).secs_since(oldest) <= 1_000.0 * 1.2, "entry {nth}: {oldest}");
+        assert!(
+            chain.entries.iter().any(|entry| entry.record == sent(&format!("outcome-{}", nth.max(15) - 15)))
+        );
+    }
+}
+
+/// Scenario: a file is removed from the middle, one is cut, a line of a closed one is changed, the first lines of the
+/// oldest are removed. Guarantees: each is found, with the file's name, and the actuator does not start on it.
+#[test]
+fn a_broken_link_between_files_is_named() {
+    let (dir, _) = filled(SMALL, 200);
+    let whole = files(dir.path());
+    let (oldest, middle) = (&whole[0], &whole[2]);
+    let after_first_line = oldest.1.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let changed =
+        String::from_utf8(middle.1.clone()).unwrap().replacen("\"accepted\":true", "\"accepted\":false", 1);
+    let cases: [(&str, Option<Vec<u8>>, &str); 4] = [
+        (&middle.0, None, "does not follow"),
+        (&middle.0, Some(middle.1[..middle.1.len() - 5].to_vec()), "cut off"),
+        (&middle.0, Some(changed.into_bytes()), "was changed"),
+        (&oldest.0, Some(oldest.1[after_first_line..].to_vec()), "does not follow"),
+    ];
+    for (name, bytes, expected) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        whole.iter().for_each(|(name, bytes)| std::fs::write(dir.path().join(name), bytes).unwrap());
+        match bytes {
+            Some(bytes) => std::fs::write(dir.path().join(name), bytes).unwrap(),
+            None => std::fs::remove_file(dir.path().join(name)).unwrap(),
+        }
+        let Err(ActuatorError::LedgerBroken { path, why, .. }) = read_ledger(dir.path()) else {
+            panic!("{name}: {expected} was not found");
+        };
+        assert!(why.contains(expected) && path.starts_with(dir.path()), "{}: {why}", path.display());
+        assert!(matches!(Ledger::open(dir.path(), at(9)), Err(ActuatorError::LedgerBroken { .. })));
+    }
+}
+
+/// Scenario: a crash right after a file was closed, and with the first line of the next one torn at every byte.
+/// Guarantees: it opens with everything known, and what is on disk verifies.
+#[test]
+fn a_crash_between_two_files_loses_nothing() {
+    let (dir, view) = filled(SMALL, 6);
+    let whole = files(dir.path());
+    let (closed, open) = (&whole[0], &whole[whole.len() - 1]);
+    assert!(whole.len() == 2 && open.0 == LEDGER_FILE, "{} files", whole.len());
+    let first_line = open.1.iter().position(|byte| *byte == b'\n').unwrap();
+    let known = {
+        let mut known = LedgerView::default();
+        read_chain(&closed.1).unwrap().entries.iter().for_each(|entry| known.apply(entry));
+        known
+    };
+    assert_eq!(known.frozen(), view.frozen());
+    for length in (0..=first_line).map(Some).chain([None]) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(&closed.0), &closed.1).unwrap();
+        if let Some(length) = length {
+            std::fs::write(dir.path().join(LEDGER_FILE), &open.1[..length]).unwrap();
+        }
+        let mut ledger = Ledger::open(dir.path(), at(9)).unwrap();
+        assert_eq!(ledger.view(), &known, "cut at {length:?}");
+        ledger.append(&[Record::Thawed], at(9)).unwrap();
+        let chain = read_ledger(dir.path()).unwrap();
+        let n_closed = read_chain(&closed.1).unwrap().entries.len();
+        assert!(matches!(chain.entries[n_closed].record, Record::Carried { .. }), "cut at {length:?}");
+    }
+}

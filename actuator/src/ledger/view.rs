@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use contract::{Outcome, OutcomeStatus, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::chain::Entry;
 use super::record::{Intent, Record, Seen, Verb};
@@ -17,11 +18,24 @@ const WAITING_MAX: usize = 1_000;
 /// Actions that are remembered for each service; the policy allows at most 100 a day.
 const ACTIONS_MAX: usize = 1_000;
 
-/// A set that forgets its oldest member when it is full.
-#[derive(Debug, Default)]
+/// A set that forgets its oldest member when it is full. Written as its members, oldest first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
 struct Recent {
     order: VecDeque<String>,
     members: BTreeSet<String>,
+}
+
+impl From<Vec<String>> for Recent {
+    fn from(order: Vec<String>) -> Self {
+        Self { members: order.iter().cloned().collect(), order: order.into() }
+    }
+}
+
+impl From<Recent> for Vec<String> {
+    fn from(recent: Recent) -> Self {
+        recent.order.into()
+    }
 }
 
 impl Recent {
@@ -41,8 +55,10 @@ impl Recent {
 /// The past.
 ///
 /// # Invariants
-/// A function of the entries applied, in order.
-#[derive(Debug, Default)]
+/// A function of the entries applied, in order. It is written into the ledger too ([`Record::Carried`]): a field that
+/// is added must be readable where it is missing.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LedgerView {
     last_event_id: Option<String>,
     seen: Recent,
@@ -61,7 +77,8 @@ pub struct LedgerView {
 }
 
 /// What a scope of the policy did.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct RuleRecord {
     /// When, and by which commit, newest last.
     acted: VecDeque<(Timestamp, String)>,
@@ -200,6 +217,7 @@ impl LedgerView {
             Record::Demoted { scope, why } => {
                 self.by_rule.entry(scope.clone()).or_default().demoted = Some(why.clone());
             }
+            Record::Carried { known } => *self = LedgerView::clone(known),
             Record::Cut { .. } => {}
         }
     }

@@ -326,7 +326,11 @@ impl<K: Sink, W: DeadLetters> Writer<K, W> {
         self.kept = KeptOrder { after: checkpoint.number, known: 0 };
         self.telemetry.gauge(Metric::CheckpointBytes, &[]).set_count(bytes as u64);
         self.status.send_modify(|status| status.checkpoint = checkpoint.number);
-        self.forget.send_replace(upto);
+        self.forget.send_replace(upto.positions);
+        if let Err(error) = self.sink.forget(upto.emitted).await {
+            // nothing is lost but room; the next checkpoint tries again
+            tracing::warn!(%error, "older messages could not be let go");
+        }
         Ok(())
     }
 }

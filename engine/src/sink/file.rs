@@ -1,16 +1,17 @@
 //! Messages into an append-only file.
 //!
 //! Promises: after a flush they are on the disk; when the file is opened again, a torn end is cut, and the number of
-//! messages is that of whole ones. What this module does not do: forget old messages, or send them anywhere.
+//! messages is that of whole ones. Old messages are let go within the bounds that were set, none that a kept checkpoint
+//! may need; the number of a message never changes. What this module does not do: send them anywhere.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::EngineError;
 use crate::operator::Message;
-use crate::sink::events::{EventStore, decode, id_of};
+use crate::sink::events::{EventStore, New, decode, first_of, mark};
 use crate::sink::journal::{FileJournal, Journal, frame, read_frame};
-use crate::sink::{Sink, once};
+use crate::sink::{Retention, Sink, once};
 
 /// The newest so many bytes that a flush has not written yet are the bound of memory; above it, it is written at once.
 const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
@@ -21,22 +22,34 @@ const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
 /// [`EngineError::File`] when the disk refuses, [`EngineError::Damaged`] for a frame that holds no message.
 pub fn read_messages(path: &Path) -> Result<Vec<Message>, EngineError> {
     let journal = FileJournal::open_to_read(path)?;
-    scan(&journal).map(|(found, _)| found.into_iter().map(|(_, message)| message).collect())
+    scan(&journal).map(|scanned| scanned.found.into_iter().map(|(_, message)| message).collect())
 }
 
-/// Every whole message with its place, and the end of the last one.
-fn scan(journal: &dyn Journal) -> Result<(Vec<(u64, Message)>, u64), EngineError> {
-    let (mut end, mut found) = (0, Vec::new());
+/// What a journal holds.
+struct Scanned {
+    /// Number of the first message.
+    first: u64,
+    /// Every whole message with its place.
+    found: Vec<(u64, Message)>,
+    /// The end of the last one.
+    end: u64,
+}
+
+fn scan(journal: &dyn Journal) -> Result<Scanned, EngineError> {
+    let (mut first, mut end, mut found) = (0, journal.begin(), Vec::new());
     while let Some((body, next)) = read_frame(journal, end)? {
         let message = decode(&body).map_err(|error| EngineError::Damaged {
             what: "stored message",
             place: format!("byte {end}"),
             why: error.to_string(),
         })?;
-        found.push((end, message));
+        match first_of(&message) {
+            Some(number) => first = number,
+            None => found.push((end, message)),
+        }
         end = next;
     }
-    Ok((found, end))
+    Ok(Scanned { first, found, end })
 }
 
 /// Writes messages to a file.
@@ -50,7 +63,8 @@ pub struct FileSink {
     store: EventStore,
     end: u64,
     unwritten: Vec<u8>,
-    unsynced: Vec<(u64, Option<String>)>,
+    unsynced: Vec<New>,
+    retention: Option<Retention>,
 }
 
 impl FileSink {
@@ -77,15 +91,25 @@ impl FileSink {
     /// As [`FileSink::over`].
     pub fn again(store: &EventStore) -> Result<Self, EngineError> {
         let journal = store.journal();
-        let (found, end) = scan(&*journal)?;
+        let Scanned { first, found, end } = scan(&*journal)?;
         if journal.len()? > end {
             tracing::warn!(bytes = journal.len()? - end, "cut a torn end off the stored messages");
             journal.cut(end)?;
         }
         journal.sync()?;
-        let shown = usize::try_from(store.count()).unwrap_or(usize::MAX);
-        store.add(found.iter().skip(shown).map(|(place, message)| (*place, id_of(message))));
-        Ok(Self { journal, store: store.clone(), end, unwritten: Vec::new(), unsynced: Vec::new() })
+        if store.count() == 0 {
+            store.begin_at(first);
+        }
+        let shown = usize::try_from(store.count().saturating_sub(first)).unwrap_or(usize::MAX);
+        store.add(found.iter().skip(shown).map(|(place, message)| New::of(message, *place)));
+        let (unwritten, unsynced) = (Vec::new(), Vec::new());
+        Ok(Self { journal, store: store.clone(), end, unwritten, unsynced, retention: None })
+    }
+
+    /// Keeps no more than this, except for what a checkpoint may need.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Self {
+        Self { retention: Some(retention), ..self }
     }
 
     fn put(&mut self) -> Result<(), EngineError> {
@@ -98,9 +122,12 @@ impl FileSink {
 
 impl Sink for FileSink {
     async fn resume(&mut self, from: u64) -> Result<Vec<Option<u64>>, EngineError> {
-        let held = self.store.count();
+        let (first, held) = (self.store.first(), self.store.count());
         if held < from {
             return Err(once::too_few(from, held));
+        }
+        if from < first {
+            return Err(once::let_go(from, first));
         }
         let stored = self.store.page(from, usize::MAX)?;
         Ok(stored.into_iter().map(|stored| Some(stored.message.digest())).collect())
@@ -112,7 +139,7 @@ impl Sink for FileSink {
         for message in messages {
             let body = postcard::to_stdvec(message)
                 .map_err(|error| EngineError::Invariant(format!("a message cannot be written: {error}")))?;
-            self.unsynced.push((self.end + self.unwritten.len() as u64, id_of(message)));
+            self.unsynced.push(New::of(message, self.end + self.unwritten.len() as u64));
             frame(&body, &mut self.unwritten)?;
             if self.unwritten.len() > UNWRITTEN_BYTES_MAX {
                 self.put()?;
@@ -129,84 +156,23 @@ impl Sink for FileSink {
         self.journal.sync()?;
         Ok(self.store.add(self.unsynced.drain(..)))
     }
+
+    async fn forget(&mut self, upto: u64) -> Result<(), EngineError> {
+        let Some(retention) = self.retention else { return Ok(()) };
+        let within = (self.journal.begin(), self.end);
+        let Some((number, place)) = self.store.first_kept(retention, within, upto) else { return Ok(()) };
+        let body = postcard::to_stdvec(&mark(number))
+            .map_err(|error| EngineError::Invariant(format!("a mark cannot be written: {error}")))?;
+        let mut head = Vec::new();
+        frame(&body, &mut head)?;
+        // what is not written yet stands behind everything that may go
+        if self.journal.let_go(place, &head)? {
+            self.store.let_go(number);
+            tracing::info!(first = number, bytes = self.end - place, "older messages were let go");
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-
-    fn message(n: u64) -> Message {
-        Message {
-            topic: "risk-events".to_owned(),
-            key: format!("k{n}"),
-            headers: vec![("ce_id".to_owned(), format!("id-{n}"))],
-            value: Bytes::from(format!("{{\"n\":{n}}}")),
-        }
-    }
-
-    /// Scenario: three messages, the file is torn at every byte, and opened again. Guarantees: whole messages before
-    /// the tear are there, nothing else, and writing goes on behind them.
-    #[tokio::test]
-    async fn a_torn_end_is_cut() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("events");
-        let (mut sink, store) = FileSink::open(&path).unwrap();
-        sink.write(&[message(0), message(1), message(2)]).await.unwrap();
-        assert_eq!(store.count(), 0, "not durable, not shown");
-        assert_eq!(sink.flush().await.unwrap(), 3);
-        let whole = std::fs::read(&path).unwrap();
-        for length in 0..=whole.len() {
-            let torn = dir.path().join(format!("torn-{length}"));
-            std::fs::write(&torn, &whole[..length]).unwrap();
-            let (mut sink, store) = FileSink::open(&torn).unwrap();
-            let kept = store.count();
-            assert_eq!(kept, (length * 3 / whole.len()) as u64);
-            sink.write(&[message(9)]).await.unwrap();
-            sink.flush().await.unwrap();
-            let (_, store) = FileSink::open(&torn).unwrap();
-            assert_eq!(
-                store.page(kept, 9).unwrap(),
-                [super::super::Stored { number: kept, message: message(9) }]
-            );
-        }
-    }
-
-    /// Scenario: a sink ends with messages that it wrote and did not sync, and another takes its place. Guarantees:
-    /// readers of the first see all that stands in the file, once, and what the second writes.
-    #[tokio::test]
-    async fn a_successor_goes_on_for_the_same_readers() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut sink, store) = FileSink::open(&dir.path().join("events")).unwrap();
-        sink.write(&[message(0)]).await.unwrap();
-        sink.flush().await.unwrap();
-        sink.write(&[message(1)]).await.unwrap();
-        sink.put().unwrap();
-        drop(sink);
-        let mut sink = FileSink::again(&store).unwrap();
-        assert_eq!(sink.resume(1).await.unwrap(), [Some(message(1).digest())]);
-        sink.write(&[message(2)]).await.unwrap();
-        sink.flush().await.unwrap();
-        let seen: Vec<Message> = store.page(0, 9).unwrap().into_iter().map(|stored| stored.message).collect();
-        assert_eq!(seen, [message(0), message(1), message(2)]);
-    }
-
-    /// Scenario: a reader asks by id and follows. Guarantees: it sees what is durable, resumes after an id, and wakes.
-    #[tokio::test]
-    async fn readers_resume_after_an_id() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut sink, store) = FileSink::open(&dir.path().join("events")).unwrap();
-        let mut news = store.follow();
-        sink.write(&[message(0), message(1)]).await.unwrap();
-        sink.flush().await.unwrap();
-        news.changed().await.unwrap();
-        assert_eq!(*news.borrow_and_update(), 2);
-        let after = store.number_of("id-0").unwrap() + 1;
-        assert_eq!(store.page(after, 10).unwrap().len(), 1);
-        assert_eq!(store.by_id("id-1").unwrap().unwrap().message, message(1));
-        assert_eq!(store.by_id("nothing").unwrap(), None);
-        assert!(
-            sink.resume(3).await.unwrap_err().to_string().contains("counts 3 messages, the sink holds 2")
-        );
-    }
-}
+mod tests;

@@ -1,13 +1,14 @@
 //! An append-only file of checksummed frames.
 //!
 //! A frame is `length (4, little endian) crc32 (4) bytes`. Promises: what was synced is read back; an end that was
-//! torn off by a crash is cut. What this module does not do: know what the bytes mean, or delete old ones.
+//! torn off by a crash is cut; what stands in front can be let go, and every place stays what it was. What this module
+//! does not do: know what the bytes mean, or when old ones may go.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::EngineError;
 
@@ -20,7 +21,12 @@ const FRAME_BYTES_MAX: usize = 64 << 20;
     reason = "the length is a place to go on from, emptiness means nothing"
 )]
 pub trait Journal: Send + Sync + std::fmt::Debug {
-    /// Its length in bytes.
+    /// The place where it begins.
+    fn begin(&self) -> u64 {
+        0
+    }
+
+    /// The place where it ends.
     ///
     /// # Errors
     /// What the disk says.
@@ -49,13 +55,34 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What the disk says.
     fn cut(&self, place: u64) -> Result<(), EngineError>;
+
+    /// Puts `head` in the stead of everything before this place, durably and as a whole or not at all. All places from
+    /// this one on stay what they were, for as long as the journal is open. Whether it did: it may be unable to, and
+    /// there must be more to let go than `head` is long.
+    ///
+    /// # Errors
+    /// What the disk says; nothing has changed then.
+    fn let_go(&self, place: u64, head: &[u8]) -> Result<bool, EngineError> {
+        let _ = (place, head);
+        Ok(false)
+    }
 }
 
 /// A journal in a file.
+///
+/// # Invariants
+/// The file holds what stands from `begin` on. When the front is let go a new file takes the old one's name; who reads
+/// the old one meanwhile holds it open.
 #[derive(Debug)]
 pub struct FileJournal {
-    file: File,
+    opened: Mutex<Opened>,
     path: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+struct Opened {
+    file: Arc<File>,
+    begin: u64,
 }
 
 impl FileJournal {
@@ -73,7 +100,24 @@ impl FileJournal {
         if let Ok(dir) = File::open(dir) {
             dir.sync_all().map_err(fault("sync the directory of"))?;
         }
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self::over(file, path))
+    }
+
+    fn over(file: File, path: &Path) -> Self {
+        Self { opened: Mutex::new(Opened { file: Arc::new(file), begin: 0 }), path: path.to_owned() }
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file, and where in it a place is.
+    fn at(&self, place: u64) -> Result<(Arc<File>, u64), EngineError> {
+        let Opened { file, begin } = self.opened().clone();
+        let at = place.checked_sub(begin).ok_or_else(|| {
+            EngineError::Invariant(format!("place {place} was let go, the journal begins at {begin}"))
+        })?;
+        Ok((file, at))
     }
 
     /// Opens a file that must exist, to read it only.
@@ -82,7 +126,7 @@ impl FileJournal {
     /// [`EngineError::File`] when it is not there or the disk refuses.
     pub fn open_to_read(path: &Path) -> Result<Self, EngineError> {
         let fault = |source| EngineError::File { action: "open", path: path.to_owned(), source };
-        Ok(Self { file: File::open(path).map_err(fault)?, path: path.to_owned() })
+        Ok(Self::over(File::open(path).map_err(fault)?, path))
     }
 
     fn fault(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> EngineError + '_ {
@@ -91,29 +135,78 @@ impl FileJournal {
 }
 
 impl Journal for FileJournal {
+    fn begin(&self) -> u64 {
+        self.opened().begin
+    }
+
     fn len(&self) -> Result<u64, EngineError> {
-        self.file.metadata().map(|metadata| metadata.len()).map_err(self.fault("measure"))
+        let Opened { file, begin } = self.opened().clone();
+        file.metadata().map(|metadata| begin + metadata.len()).map_err(self.fault("measure"))
     }
 
     fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), EngineError> {
-        self.file.read_exact_at(into, place).map_err(self.fault("read"))
+        let (file, at) = self.at(place)?;
+        file.read_exact_at(into, at).map_err(self.fault("read"))
     }
 
     fn append(&self, place: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        self.file.write_all_at(bytes, place).map_err(self.fault("append to"))
+        let (file, at) = self.at(place)?;
+        file.write_all_at(bytes, at).map_err(self.fault("append to"))
     }
 
     fn sync(&self) -> Result<(), EngineError> {
-        self.file.sync_data().map_err(self.fault("sync"))
+        let Opened { file, .. } = self.opened().clone();
+        file.sync_data().map_err(self.fault("sync"))
     }
 
     fn cut(&self, place: u64) -> Result<(), EngineError> {
-        self.file.set_len(place).map_err(self.fault("cut"))?;
+        let (file, at) = self.at(place)?;
+        file.set_len(at).map_err(self.fault("cut"))?;
         self.sync()
+    }
+
+    fn let_go(&self, place: u64, head: &[u8]) -> Result<bool, EngineError> {
+        let mut opened = self.opened();
+        let Some(begin) = place.checked_sub(head.len() as u64).filter(|begin| *begin > opened.begin) else {
+            return Ok(false);
+        };
+        let beside = self.path.with_extension("new");
+        let fault = |action| {
+            let path = beside.clone();
+            move |source| EngineError::File { action, path, source }
+        };
+        let mut options = File::options();
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&beside)
+            .map_err(fault("create"))?;
+        file.write_all(head).map_err(fault("write"))?;
+        let mut kept = &*opened.file;
+        kept.seek(SeekFrom::Start(place - opened.begin)).map_err(self.fault("read"))?;
+        std::io::copy(&mut kept, &mut file).map_err(fault("write"))?;
+        file.sync_all().map_err(fault("sync"))?;
+        std::fs::rename(&beside, &self.path).map_err(fault("rename"))?;
+        *opened = Opened { file: Arc::new(file), begin };
+        drop(opened);
+        if let Ok(dir) = File::open(self.path.parent().unwrap_or(Path::new("."))) {
+            dir.sync_all().map_err(self.fault("sync the directory of"))?;
+        }
+        Ok(true)
     }
 }
 
 impl<J: Journal> Journal for Arc<J> {
+    fn begin(&self) -> u64 {
+        J::begin(self)
+    }
+
+    fn let_go(&self, place: u64, head: &[u8]) -> Result<bool, EngineError> {
+        J::let_go(self, place, head)
+    }
+
     fn len(&self) -> Result<u64, EngineError> {
         J::len(self)
     }

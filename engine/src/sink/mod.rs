@@ -10,6 +10,7 @@ mod journal;
 mod kafka;
 mod memory;
 mod once;
+mod retention;
 mod tee;
 
 pub use dead_letter::{DeadLetter, DeadLetterFile, DeadLetters, NoDeadLetters};
@@ -20,6 +21,7 @@ pub use journal::{FileJournal, Journal};
 pub use kafka::{KafkaDeadLetters, KafkaSink, KafkaSinkConfig, create_topics};
 pub use memory::MemorySink;
 pub use once::Once;
+pub use retention::Retention;
 pub use tee::Tee;
 
 use crate::error::EngineError;
@@ -42,4 +44,11 @@ pub trait Sink: Send {
 
     /// Returns when everything written is durable. Gives the number of messages ever written durably.
     fn flush(&mut self) -> impl Future<Output = Result<u64, EngineError>> + Send;
+
+    /// No kept checkpoint needs the messages before this number: a sink that keeps them for readers may let go of
+    /// those that are too many.
+    fn forget(&mut self, upto: u64) -> impl Future<Output = Result<(), EngineError>> + Send {
+        let _ = upto;
+        std::future::ready(Ok(()))
+    }
 }

@@ -30,6 +30,18 @@ pub(crate) fn too_few(counted: u64, held: u64) -> EngineError {
     }
 }
 
+/// The error of a sink that has let go what the lane would say again.
+pub(crate) fn let_go(counted: u64, first: u64) -> EngineError {
+    EngineError::Damaged {
+        what: "output",
+        place: format!("message {counted}"),
+        why: format!(
+            "the lane goes on with message {counted}, the sink keeps messages from {first} on: bring back the \
+             checkpoints that belong to the output, or remove the output too to say everything again"
+        ),
+    }
+}
+
 impl<S: Sink> Once<S> {
     /// Around this sink; [`Sink::resume`] comes first.
     pub fn new(sink: S) -> Self {
@@ -85,5 +97,9 @@ impl<S: Sink> Sink for Once<S> {
 
     async fn flush(&mut self) -> Result<u64, EngineError> {
         self.sink.flush().await
+    }
+
+    async fn forget(&mut self, upto: u64) -> Result<(), EngineError> {
+        self.sink.forget(upto).await
     }
 }

@@ -40,4 +40,9 @@ impl<A: Sink, B: Sink> Sink for Tee<A, B> {
         let first = self.first.flush().await?;
         Ok(first.min(self.second.flush().await?))
     }
+
+    async fn forget(&mut self, upto: u64) -> Result<(), EngineError> {
+        self.first.forget(upto).await?;
+        self.second.forget(upto).await
+    }
 }

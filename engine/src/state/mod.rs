@@ -8,4 +8,4 @@ mod store;
 
 pub use manifest::{Checkpoint, FORMAT_VERSION};
 pub use protocol::{Decision, Found, KEPT, decide};
-pub use store::{Blobs, Checkpoints, Directory};
+pub use store::{Blobs, Checkpoints, Directory, Needed};

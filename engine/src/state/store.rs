@@ -96,11 +96,26 @@ impl Blobs for Directory {
 /// The checkpoints of one lane.
 ///
 /// # Invariants
-/// `kept` are the names that exist and their positions, oldest first, at most [`KEPT`] between two calls.
+/// `kept` are the names that exist and what they need, oldest first, at most [`KEPT`] between two calls.
 #[derive(Debug)]
 pub struct Checkpoints {
     blobs: Box<dyn Blobs>,
-    kept: Vec<(String, Positions)>,
+    kept: Vec<(String, Needed)>,
+}
+
+/// What may be forgotten, because no kept checkpoint needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needed {
+    /// Input before these positions.
+    pub positions: Positions,
+    /// Output before the message of this number.
+    pub emitted: u64,
+}
+
+impl Needed {
+    fn by(checkpoint: &Checkpoint) -> Self {
+        Self { positions: checkpoint.resume.positions.clone(), emitted: checkpoint.emitted }
+    }
 }
 
 impl Checkpoints {
@@ -167,8 +182,7 @@ impl Checkpoints {
             read.into_iter().filter_map(|(name, found)| Some((name, found.ok()?))).collect();
         whole.retain(|(name, _)| !delete.contains(name));
         whole.sort_by_key(|(_, checkpoint)| checkpoint.number);
-        self.kept =
-            whole.iter().map(|(name, found)| (name.clone(), found.resume.positions.clone())).collect();
+        self.kept = whole.iter().map(|(name, found)| (name.clone(), Needed::by(found))).collect();
         Ok(whole.into_iter().find(|(found, _)| found == name).map(|(_, checkpoint)| checkpoint))
     }
 
@@ -225,20 +239,20 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Saves durably. Gives the positions that no kept checkpoint needs any more, and the size.
+    /// Saves durably. Gives what no kept checkpoint needs any more, and the size.
     ///
     /// # Errors
     /// What the disk says; the checkpoints before are untouched then.
-    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(Positions, usize), EngineError> {
+    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(Needed, usize), EngineError> {
         let (name, bytes) = (format!("{:020}{ENDING}", checkpoint.number), checkpoint.encode()?);
         self.blobs.write(&name, &bytes)?;
-        self.kept.push((name, checkpoint.resume.positions.clone()));
+        self.kept.push((name, Needed::by(checkpoint)));
         while self.kept.len() > KEPT {
             let (oldest, _) = self.kept.remove(0);
             self.blobs.remove(&oldest)?;
         }
         self.remove_orders(|number| number < checkpoint.number)?;
-        Ok((self.kept.first().map(|(_, positions)| positions.clone()).unwrap_or_default(), bytes.len()))
+        Ok((self.kept.first().map(|(_, needed)| needed.clone()).unwrap_or_default(), bytes.len()))
     }
 }
 
@@ -270,7 +284,8 @@ mod tests {
         assert_eq!(store.restore().unwrap(), None);
         for number in 1..=4 {
             let (upto, _) = store.save(&checkpoint(number)).unwrap();
-            assert_eq!(upto.next_of("log"), (number - 1).max(1) * 10);
+            let oldest = (number - 1).max(1);
+            assert_eq!((upto.positions.next_of("log"), upto.emitted), (oldest * 10, oldest * 3));
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), KEPT);
         let newest = dir.path().join(format!("{:020}.ckpt", 4));

@@ -244,7 +244,7 @@ fn follow(state: ApiState, from: u64) -> Response {
                 Ok(page) => page,
                 Err(error) => return Some(Err(error)),
             };
-            next += page.len() as u64;
+            next = page.last().map_or(next, |last| last.number + 1);
             page.iter().for_each(|event| push_line(&mut body, event));
             if page.len() < LIMIT_MAX {
                 break;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use settings::{Fault, Reader};
 
 use super::plan::{
-    ApiPlan, CanaryPlan, CheckpointPlan, EventMode, KafkaPlan, LimitsPlan, LogPlan, Plan, ReceivePlan,
-    SloPlan, TimePlan, WireFormat,
+    ApiPlan, CanaryPlan, CheckpointPlan, EventMode, EventsPlan, KafkaPlan, LimitsPlan, LogPlan, Plan,
+    ReceivePlan, SloPlan, TimePlan, WireFormat,
 };
 
 /// Every setting with its default; the first layer of every configuration.
@@ -52,6 +52,7 @@ fn check(reader: &mut Reader) -> Plan {
         receive,
         api,
         log: log(reader),
+        events: events(reader),
         kafka,
         time: time(reader),
         checkpoint: CheckpointPlan { every_secs: reader.whole("checkpoint.every_secs", 10, 1..=600) },
@@ -120,6 +121,13 @@ fn log(reader: &mut Reader) -> LogPlan {
         retained_bytes,
         retained_secs: reader.whole("log.retained_secs", 259_200, 60..=31_536_000),
         fsync: reader.choice("log.fsync", true, &[("always", true), ("never", false)]),
+    }
+}
+
+fn events(reader: &mut Reader) -> EventsPlan {
+    EventsPlan {
+        retained_bytes: reader.whole("events.retained_bytes", 256 << 20, 1 << 20..=1_000_000_000_000),
+        retained_secs: reader.whole("events.retained_secs", 7_776_000, 3_600..=315_360_000),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Plan {
     pub api: ApiPlan,
     /// The embedded log.
     pub log: LogPlan,
+    /// What was published, for readers.
+    pub events: EventsPlan,
     /// Kafka as source and sink; `None` = embedded.
     pub kafka: Option<KafkaPlan>,
     /// Watermark and windows.
@@ -61,6 +63,15 @@ pub struct LogPlan {
     pub retained_secs: u64,
     /// Whether an acknowledged record survives a power cut.
     pub fsync: bool,
+}
+
+/// What was published, as readers of the query side see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventsPlan {
+    /// Bytes kept at the most, except for what a checkpoint needs.
+    pub retained_bytes: u64,
+    /// Seconds before the newest event that are kept at the most.
+    pub retained_secs: u64,
 }
 
 /// How telemetry on Kafka is written.

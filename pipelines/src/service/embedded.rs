@@ -8,7 +8,7 @@ use engine::error::EngineError;
 use engine::log::{Log, LogConfig, LogWriter, OpenLog, PARTITION, Readers, SyncPolicy};
 use engine::receive::{ReceiveConfig, Server};
 use engine::runtime::{LaneParts, LaneStatus, run_lane, stop_signal};
-use engine::sink::{DeadLetterFile, EventStore, FileSink};
+use engine::sink::{DeadLetterFile, EventStore, FileSink, Retention};
 use engine::source::ResumeAt;
 use engine::state::Checkpoints;
 use engine::telemetry::Telemetry;
@@ -58,6 +58,11 @@ pub(super) struct Api {
     pub(super) task: tokio::task::JoinHandle<Result<(), EngineError>>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) health: watch::Sender<Health>,
+}
+
+/// How much of what was published is kept for readers.
+pub(super) const fn event_retention(plan: &Plan) -> Retention {
+    Retention { bytes_max: plan.events.retained_bytes, secs_max: plan.events.retained_secs }
 }
 
 pub(super) async fn open_api(
@@ -117,7 +122,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
         source: move |resume: &ResumeAt| readers.source_from(resume.positions.next_of(PARTITION)),
         decoder: Decoder::new(limits),
         operator: judge,
-        sink,
+        sink: sink.keeping(event_retention(plan)),
         dead_letters: DeadLetterFile::open(&plan.data_dir.join("dead-letters.jsonl"), DEAD_LETTER_BYTES)?,
         checkpoints: Checkpoints::in_directory(&plan.data_dir.join("checkpoints"))?,
     };

@@ -21,7 +21,7 @@ use engine::time::clock::Clock;
 use tokio::sync::watch;
 
 use self::binary::InMode;
-use super::embedded::open_api;
+use super::embedded::{event_retention, open_api};
 use super::lane_config;
 use super::signals::asked_to_stop;
 use super::watch_health::{Watched, watch_health};
@@ -107,7 +107,10 @@ pub(crate) async fn run(plan: &Plan, kafka: &KafkaPlan) -> Result<(), EngineErro
             source: move |resume: &ResumeAt| KafkaSource::open(config, resume, view),
             decoder: Decoder::new(limits.clone()),
             operator: Judge::showing(&of_plan, Origin::Live, &boards)?,
-            sink: Tee::new(FileSink::again(&events)?, InMode(mode, KafkaSink::open(sink_config.clone())?)),
+            sink: Tee::new(
+                FileSink::again(&events)?.keeping(event_retention(&of_plan)),
+                InMode(mode, KafkaSink::open(sink_config.clone())?),
+            ),
             dead_letters: KafkaDeadLetters::open(&sink_config, &dead_letters)?,
             checkpoints: Checkpoints::in_directory(&of_plan.data_dir.join("checkpoints"))?,
         })

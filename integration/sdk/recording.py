@@ -20,7 +20,9 @@ _START_MS = 1_790_000_000_000
 _DELAY_MS = 1200
 
 
-class _Pod:
+class Pod:
+    """A pod of the service `checkout`; `share` of its requests fail."""
+
     def __init__(self, version: str, number: int, share: float) -> None:
         self.name = f"checkout-{version}-{number}"
         self.share = share
@@ -44,20 +46,21 @@ def _text(key: str, value: str) -> KeyValue:
 def records(seed: int = 1) -> Iterator[tuple[int, bytes]]:
     """(timestamp in ms, value) of every record, in the order of time."""
     rng = random.Random(seed)
-    stable = [_Pod("v1", number, 0.004) for number in range(4)]
-    canary = [_Pod("v2-bad", number, 0.4) for number in range(2)]
+    stable = [Pod("v1", number, 0.004) for number in range(4)]
+    canary = [Pod("v2-bad", number, 0.4) for number in range(2)]
     for second in range(SECONDS):
         for pod in stable + (canary if BAD_FROM <= second < BAD_UNTIL else []):
-            yield _START_MS + second * 1000 + 1000 + _DELAY_MS, _request(rng, pod, second)
+            yield _START_MS + second * 1000 + 1000 + _DELAY_MS, request(rng, pod, _START_MS + second * 1000)
 
 
-def _request(rng: random.Random, pod: _Pod, second: int) -> bytes:
-    request = ExportTraceServiceRequest()
-    resource = request.resource_spans.add()
+def request(rng: random.Random, pod: Pod, start_ms: int) -> bytes:
+    """What a pod says of one second."""
+    message = ExportTraceServiceRequest()
+    resource = message.resource_spans.add()
     resource.resource.attributes.extend(pod.attributes)
     scope = resource.scope_spans.add()
     for idx in range(RATE):
-        end = (_START_MS + second * 1000) * 1_000_000 + idx * (1_000_000_000 // RATE)
+        end = start_ms * 1_000_000 + idx * (1_000_000_000 // RATE)
         failed = rng.random() < pod.share
         span = scope.spans.add(
             trace_id=rng.randbytes(16),
@@ -71,7 +74,7 @@ def _request(rng: random.Random, pod: _Pod, second: int) -> bytes:
         span.attributes.append(KeyValue(key="http.response.status_code", value=AnyValue(int_value=500 if failed else 200)))
         if failed:
             span.status.code = Status.STATUS_CODE_ERROR
-    return request.SerializeToString(deterministic=True)
+    return message.SerializeToString(deterministic=True)
 
 
 def write(bootstrap: str, topic: str, partitions: int) -> int:

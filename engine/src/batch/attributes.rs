@@ -99,3 +99,7 @@ impl Attributes {
 /// (each with its tag and length). Read lazily, because most are never asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawAttributes<'a>(pub &'a [u8]);
+
+/// One encoded value of [`RawAttributes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawValue<'a>(pub(crate) &'a [u8]);

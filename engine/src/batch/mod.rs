@@ -1,8 +1,7 @@
 //! The one currency between the stages: Arrow columns, with attributes kept once per series or resource.
 //!
-//! A batch carries its own small dictionary: a row names its series (or resource) by index into
-//! [`MetricBatch::series`] (or `resources`), and the entries are shared with the decoder's cache, so that nothing is
-//! copied. Consumers key their state by [`SeriesId`] or [`ResourceId`], which are functions of content and do not
+//! A row names its resource by index into `resources`, or its series by place in [`MetricBatch::series`], a table that
+//! all batches of a decoder share, so that nothing is copied. Consumers key their state by [`SeriesId`] or [`ResourceId`], which are functions of content and do not
 //! depend on attribute order, on the batch or on the run.
 //!
 //! What this module deliberately does not do: parse bytes ([`crate::decode`]) or give a metric a meaning.
@@ -10,16 +9,18 @@
 mod attributes;
 mod dimension;
 mod schema;
+mod series_table;
 mod view;
 
 pub(crate) use view::{EXPLICIT_SCALE, pack_negative};
 
-pub use attributes::{AttributeValue, Attributes, RawAttributes};
+pub use attributes::{AttributeValue, Attributes, RawAttributes, RawValue};
 pub use dimension::{MetricKind, Resource, ResourceId, Scope, Series, SeriesId, Temporality};
 pub use schema::{
     HISTOGRAM_COLUMNS, LOG_COLUMNS, NUMBER_COLUMNS, SPAN_COLUMNS, SUMMARY_COLUMNS, histogram_schema,
     log_schema, number_schema, span_schema, summary_schema,
 };
+pub use series_table::SeriesTable;
 pub use view::{
     BucketLayout, Histogram, Histograms, LogRow, Logs, Number, Numbers, SpanKind, SpanRow, SpanStatus, Spans,
     Summaries, Summary,
@@ -61,11 +62,11 @@ pub enum Payload {
     },
 }
 
-/// Metric points of one request. Rows refer to `series` by index.
+/// Metric points of one request. Rows refer to `series` by place.
 #[derive(Debug, Clone)]
 pub struct MetricBatch {
-    /// The dictionary.
-    pub series: Vec<Arc<Series>>,
+    /// The series of this and other batches of the decoder.
+    pub series: Arc<SeriesTable>,
     /// Gauges and sums, see [`number_schema`].
     pub numbers: RecordBatch,
     /// Explicit and exponential histograms, see [`histogram_schema`].

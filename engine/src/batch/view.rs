@@ -69,7 +69,7 @@ impl SpanStatus {
 /// A gauge or sum point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number {
-    /// Index into the batch's series.
+    /// Place in the batch's table of series.
     pub series_idx: u32,
     /// Start of counting; 0 if not told.
     pub start_at: UnixNanos,
@@ -152,7 +152,7 @@ pub enum BucketLayout<'a> {
 /// A histogram point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Histogram<'a> {
-    /// Index into the batch's series.
+    /// Place in the batch's table of series.
     pub series_idx: u32,
     /// Start of counting; 0 if not told.
     pub start_at: UnixNanos,
@@ -267,7 +267,7 @@ fn list_u64(list: &ListArray, row: usize) -> &[u64] {
 /// A summary point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary<'a> {
-    /// Index into the batch's series.
+    /// Place in the batch's table of series.
     pub series_idx: u32,
     /// Start of counting; 0 if not told.
     pub start_at: UnixNanos,

@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! Two byte keys with the same canonical content share one identity, because identities are hashes of sorted content.
-//! When a cache is full it starts anew: the same records give the same ids whatever is cached.
+//! When a cache is full it starts anew: the same records give the same ids whatever is cached. The table of series
+//! starts anew between batches only, because a batch has one table; so it may hold one batch's series too many.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::error::WireFault;
 use super::identity::{resource_id, series_id};
 use super::texts::Texts;
 use super::{value, walk};
-use crate::batch::{Attributes, MetricKind, Resource, Scope, Series};
+use crate::batch::{Attributes, MetricKind, Resource, Scope, Series, SeriesTable};
 
 /// Hash of encoded bytes, chained from tenant to metric.
 pub(super) type ByteKey = u128;
@@ -31,36 +32,44 @@ pub(super) fn hash_of(run: &[u8]) -> u128 {
 /// The key of `part` within what `outer` is the key of.
 #[inline(always)]
 pub(super) fn key_within(outer: ByteKey, part: &[u8]) -> ByteKey {
-    key_of_hash(outer, xxh3_128(part))
+    key_of([outer, xxh3_128(part)])
 }
 
-fn key_of_hash(outer: ByteKey, hash: u128) -> ByteKey {
-    let mut block = [0; 32];
-    let (left, right) = block.split_at_mut(16);
-    left.copy_from_slice(&outer.to_le_bytes());
-    right.copy_from_slice(&hash.to_le_bytes());
-    xxh3_128(&block)
+/// The key of a metric within a scope.
+#[inline(always)]
+pub(super) fn metric_key(scope: ByteKey, name: &str, unit: &str, kind: u8) -> ByteKey {
+    key_of([scope, xxh3_128(name.as_bytes()), xxh3_128(unit.as_bytes()), u128::from(kind)])
+}
+
+#[inline(always)]
+fn key_of<const N: usize>(parts: [u128; N]) -> ByteKey {
+    xxh3_128(parts.map(u128::to_le_bytes).as_flattened())
 }
 
 /// The part of a series that its metric tells.
 #[derive(Debug)]
 pub(super) struct MetricHead<'a> {
     pub(super) key: ByteKey,
-    pub(super) resource: Arc<Resource>,
-    pub(super) scope: Arc<Scope>,
+    /// Place among the speakers.
+    pub(super) speaker: u32,
     pub(super) name: &'a str,
     pub(super) unit: &'a str,
     pub(super) kind: MetricKind,
 }
 
-/// A known series, and where it stands in the dictionary of the newest batch that has it.
+/// Who reports a metric.
+#[derive(Debug, Clone)]
+pub(super) struct Speaker {
+    pub(super) resource: Arc<Resource>,
+    pub(super) scope: Arc<Scope>,
+}
+
+/// A known series, and its place in the table.
 #[derive(Debug)]
 struct Slot {
     metric: ByteKey,
     attributes: u128,
-    series: Arc<Series>,
-    batch: u64,
-    idx: u32,
+    place: u32,
 }
 
 impl Slot {
@@ -92,9 +101,8 @@ pub(super) struct Caches {
     resources: HashMap<ByteKey, Arc<Resource>, FixedState>,
     scopes: HashMap<ByteKey, Arc<Scope>, FixedState>,
     series: HashTable<Slot>,
+    table: Arc<SeriesTable>,
     texts: Texts,
-    /// Number of the batch that is being decoded.
-    batch: u64,
     cached_max: usize,
     depth_max: u32,
     /// Times a cache was full and started anew.
@@ -108,8 +116,8 @@ impl Caches {
             resources: HashMap::with_hasher(FixedState::default()),
             scopes: HashMap::with_hasher(FixedState::default()),
             series: HashTable::new(),
+            table: Arc::default(),
             texts: Texts::new(cached_max),
-            batch: 0,
             cached_max,
             depth_max,
             n_resets: 0,
@@ -129,9 +137,18 @@ impl Caches {
         self.depth_max
     }
 
-    /// A new batch with an empty dictionary begins.
+    /// A new batch of metrics begins.
     pub(super) fn begin(&mut self) {
-        self.batch += 1;
+        if self.series.len() >= self.cached_max {
+            self.series.clear();
+            self.table = Arc::default();
+            self.n_resets += 1;
+        }
+    }
+
+    /// The table that the places of [`Caches::place`] are in.
+    pub(super) fn table(&self) -> Arc<SeriesTable> {
+        Arc::clone(&self.table)
     }
 
     /// The resource of an encoded `Resource`, and its key.
@@ -165,7 +182,7 @@ impl Caches {
     ) -> Result<(ByteKey, Arc<Scope>), WireFault> {
         // the content does not depend on the resource
         let own = xxh3_128(encoded);
-        let key = key_of_hash(outer, own);
+        let key = key_of([outer, own]);
         if let Some(known) = self.scopes.get(&own) {
             return Ok((key, Arc::clone(known)));
         }
@@ -182,63 +199,45 @@ impl Caches {
         Ok((key, scope))
     }
 
-    /// How many of these rows are of known series. It loads what [`Caches::series`] is going to need, and one row's
+    /// The place of the series of encoded point attributes, of which the hash is told; `None` for a new one. One call's
     /// loads do not wait for another's.
     #[inline(always)]
-    pub(super) fn known(&self, keys: impl Iterator<Item = (ByteKey, u128)>) -> usize {
-        let is_known = |(metric, attributes): (ByteKey, u128)| {
-            let slot = self.series.find(Slot::hash(metric, attributes), |slot| slot.is(metric, attributes));
-            usize::from(slot.is_some_and(|slot| Arc::strong_count(&slot.series) > 0))
-        };
-        keys.map(is_known).sum()
+    pub(super) fn place(&self, metric: ByteKey, attributes: u128) -> Option<u32> {
+        let is_it = |slot: &Slot| slot.is(metric, attributes);
+        self.series.find(Slot::hash(metric, attributes), is_it).map(|slot| slot.place)
     }
 
-    /// The place in the batch's dictionary of the series of encoded point attributes, of which the hash is told.
-    #[inline(always)]
-    pub(super) fn series(
-        &mut self,
-        dictionary: &mut Vec<Arc<Series>>,
-        head: &MetricHead<'_>,
-        (attributes, run): (u128, &[u8]),
-    ) -> Result<u32, WireFault> {
-        let (hash, next) = (Slot::hash(head.key, attributes), dictionary.len() as u32);
-        let Some(slot) = self.series.find_mut(hash, |slot| slot.is(head.key, attributes)) else {
-            return self.new_series(dictionary, head, (attributes, run));
-        };
-        if slot.batch != self.batch {
-            (slot.batch, slot.idx) = (self.batch, next);
-            dictionary.push(Arc::clone(&slot.series));
-        }
-        Ok(slot.idx)
-    }
-
+    /// The place of a series that was new when its row was looked up first.
     #[inline(never)]
-    fn new_series(
+    pub(super) fn new_place(
         &mut self,
-        dictionary: &mut Vec<Arc<Series>>,
+        speaker: &Speaker,
         head: &MetricHead<'_>,
         (hash, run): (u128, &[u8]),
     ) -> Result<u32, WireFault> {
         if let Purpose::Inspection(..) = &self.purpose {
             return value::check_run(run, self.depth_max).map(|()| 0);
         }
+        if let Some(place) = self.place(head.key, hash) {
+            return Ok(place);
+        }
         let attributes = value::attributes(run, self.depth_max, &mut self.texts)?;
         let series = Arc::new(Series {
-            id: series_id(head, &attributes),
-            resource: Arc::clone(&head.resource),
-            scope: Arc::clone(&head.scope),
+            id: series_id(speaker, head, &attributes),
+            resource: Arc::clone(&speaker.resource),
+            scope: Arc::clone(&speaker.scope),
             name: self.texts.shared(head.name),
             unit: self.texts.shared(head.unit),
             kind: head.kind,
             attributes,
         });
-        self.n_resets += make_room(self.series.len(), self.cached_max, || self.series.clear());
-        let idx = dictionary.len() as u32;
-        dictionary.push(Arc::clone(&series));
-        let slot = Slot { metric: head.key, attributes: hash, series, batch: self.batch, idx };
+        let place =
+            u32::try_from(self.series.len()).expect("a batch has no more rows than its limit of 32 bits");
+        self.table.fill(place, series);
+        let slot = Slot { metric: head.key, attributes: hash, place };
         self.series
             .insert_unique(Slot::hash(head.key, hash), slot, |slot| Slot::hash(slot.metric, slot.attributes));
-        Ok(idx)
+        Ok(place)
     }
 }
 

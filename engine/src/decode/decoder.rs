@@ -109,7 +109,7 @@ impl Decoder {
         self.caches.begin();
         columns.walk(proto, tenant, &mut self.caches, drops)?;
         self.rooms.metrics = columns.held();
-        Ok(Payload::Metrics(columns.finish()))
+        Ok(Payload::Metrics(columns.finish(self.caches.table())))
     }
 
     fn spans(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<Payload, Stop> {

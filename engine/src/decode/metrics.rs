@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cache::{ByteKey, Caches, MetricHead, hash_of, key_within};
+use super::cache::{ByteKey, Caches, MetricHead, Speaker, hash_of, metric_key};
 use super::columns::{Held, ROW_BYTES_MIN};
 use super::drops::Drops;
 use super::error::WireFault;
@@ -13,7 +13,7 @@ use super::points::{self, BucketPoint, buckets_fault, number_fault, time_fault};
 use super::value;
 use super::walk::{self, Allowance, Joined, Stop};
 use super::wire::{Known, Reader, bytes};
-use crate::batch::{EXPLICIT_SCALE, MetricBatch, MetricKind, Resource, Scope, Series};
+use crate::batch::{EXPLICIT_SCALE, MetricBatch, MetricKind, SeriesTable};
 
 /// Fields of `Metric`.
 const NAME: u32 = bytes(1);
@@ -24,19 +24,19 @@ const METRIC: Known =
     Known::of(&[NAME, DESCRIPTION, UNIT, GAUGE, SUM, HISTOGRAM, EXPONENTIAL, SUMMARY, METADATA]);
 
 /// Rows whose series are looked up together: enough that their loads overlap, few enough to stay in the nearest cache.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 32;
 
 /// Builds the columns of one request.
 ///
-/// The walk only notes by which encoded attributes a row is known; the series of all rows are looked up together at the
-/// end, because lookups that do not wait for each other overlap, and because a metric's kind, which is part of the
-/// identity, stands behind its points.
+/// The walk only notes by which encoded attributes a row is known; the series of several rows are looked up together,
+/// because lookups that do not wait for each other overlap, and between metrics, because a metric's kind, which is part
+/// of the identity, stands behind its points.
 ///
 /// # Invariants
-/// `pending` has one entry per row, in the order of the rows of each table.
+/// `pending` has one entry per row that has no series yet, in the order of the rows of each table.
 #[derive(Debug)]
 pub(super) struct MetricColumns<'a> {
-    dictionary: Vec<Arc<Series>>,
+    speakers: Vec<Speaker>,
     heads: Vec<MetricHead<'a>>,
     pending: Vec<Pending<'a>>,
     numbers: NumberColumns,
@@ -66,8 +66,6 @@ enum Table {
 /// How much a batch held: room for the next one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct MetricsHeld {
-    series: usize,
-    rows: usize,
     numbers: usize,
     histograms: [Held; 2],
     summaries: Held,
@@ -76,10 +74,9 @@ pub(super) struct MetricsHeld {
 impl MetricsHeld {
     /// No more than can come from so many bytes.
     pub(super) fn at_most(self, bytes: usize) -> Self {
-        let [series, rows, numbers] =
-            [self.series, self.rows, self.numbers].map(|n| n.min(bytes / ROW_BYTES_MIN));
+        let numbers = self.numbers.min(bytes / ROW_BYTES_MIN);
         let histograms = self.histograms.map(|held| held.at_most(bytes));
-        Self { series, rows, numbers, histograms, summaries: self.summaries.at_most(bytes) }
+        Self { numbers, histograms, summaries: self.summaries.at_most(bytes) }
     }
 }
 
@@ -87,8 +84,8 @@ impl MetricsHeld {
 struct Place<'c> {
     caches: &'c mut Caches,
     drops: &'c mut Drops,
-    resource: (ByteKey, Arc<Resource>),
-    scope: (ByteKey, Arc<Scope>),
+    /// Key of the scope that speaks last of the speakers.
+    scope: ByteKey,
 }
 
 /// A metric as its fields are read.
@@ -104,9 +101,9 @@ impl<'a> MetricColumns<'a> {
     /// With room for as much as another batch held.
     pub(super) fn new(held: MetricsHeld, allowance: Allowance) -> Self {
         Self {
-            dictionary: Vec::with_capacity(held.series),
+            speakers: Vec::new(),
             heads: Vec::new(),
-            pending: Vec::with_capacity(held.rows),
+            pending: Vec::new(),
             numbers: NumberColumns::new(held.numbers),
             histograms: HistogramColumns::like(held.histograms),
             summaries: SummaryColumns::like(held.summaries),
@@ -125,14 +122,13 @@ impl<'a> MetricColumns<'a> {
         walk::each_resource(request, |message| {
             let resource = caches.resource(tenant, walk::speaker(message)?.bytes())?;
             walk::each_said(message, |message| {
-                let scope = caches.scope(resource.0, walk::speaker(message)?.bytes())?;
-                let resource = (resource.0, Arc::clone(&resource.1));
-                let mut place = Place { caches, drops, resource, scope };
+                let (key, scope) = caches.scope(resource.0, walk::speaker(message)?.bytes())?;
+                self.speakers.push(Speaker { resource: Arc::clone(&resource.1), scope });
+                let mut place = Place { caches, drops, scope: key };
                 walk::each_said(message, |message| self.metric(message, &mut place))
             })
         })?;
-        self.look_up(caches)?;
-        Ok(())
+        Ok(self.look_up(caches)?)
     }
 
     fn metric(&mut self, message: &'a [u8], place: &mut Place<'_>) -> Result<(), Stop> {
@@ -168,7 +164,10 @@ impl<'a> MetricColumns<'a> {
             return self.refuse_all("temporality_unspecified", (tag, content), place);
         };
         if self.pending.len() > n_before {
-            self.heads.push(head_of(&fields, kind, place));
+            self.heads.push(self.head_of(&fields, kind, place));
+            if self.pending.len() >= TOGETHER {
+                self.look_up(place.caches)?;
+            }
         }
         Ok(())
     }
@@ -272,57 +271,58 @@ impl<'a> MetricColumns<'a> {
         Ok(())
     }
 
-    /// Looks up the series of all rows.
+    fn head_of(&self, fields: &MetricFields<'a>, kind: MetricKind, place: &Place<'_>) -> MetricHead<'a> {
+        let &MetricFields { name, unit, .. } = fields;
+        let key = metric_key(place.scope, name, unit, kind_number(kind));
+        MetricHead { key, speaker: self.speakers.len() as u32 - 1, name, unit, kind }
+    }
+
+    /// Looks up the series of the rows that have none yet.
     fn look_up(&mut self, caches: &mut Caches) -> Result<(), WireFault> {
-        let Self { dictionary, heads, pending, numbers, histograms, summaries, .. } = self;
+        let Self { speakers, heads, pending, numbers, histograms, summaries, .. } = self;
         for rows in pending.chunks(TOGETHER) {
-            let keys = rows.iter().map(|row| (heads[row.head as usize].key, row.hash));
-            dictionary.reserve(caches.known(keys));
-            for row in rows {
-                let head = &heads[row.head as usize];
-                let idx = caches.series(dictionary, head, (row.hash, row.attributes.bytes()))?;
+            let mut places = [None; TOGETHER];
+            for (place, row) in places.iter_mut().zip(rows) {
+                *place = caches.place(heads[row.head as usize].key, row.hash);
+            }
+            for (place, row) in places.into_iter().zip(rows) {
+                let place = match place {
+                    Some(place) => place,
+                    None => {
+                        let head = &heads[row.head as usize];
+                        let speaker = &speakers[head.speaker as usize];
+                        caches.new_place(speaker, head, (row.hash, row.attributes.bytes()))?
+                    }
+                };
                 match row.table {
-                    Table::Numbers => numbers.name(idx),
-                    Table::Histograms => histograms.name(idx),
-                    Table::Summaries => summaries.name(idx),
+                    Table::Numbers => numbers.name(place),
+                    Table::Histograms => histograms.name(place),
+                    Table::Summaries => summaries.name(place),
                 }
             }
         }
+        pending.clear();
+        heads.clear();
         Ok(())
     }
 
     /// How much it holds.
     pub(super) fn held(&self) -> MetricsHeld {
         MetricsHeld {
-            series: self.dictionary.len(),
-            rows: self.pending.len(),
             numbers: self.numbers.len(),
             histograms: self.histograms.held(),
             summaries: self.summaries.held(),
         }
     }
 
-    /// The batch.
-    pub(super) fn finish(self) -> MetricBatch {
+    /// The batch, whose rows name places in `series`.
+    pub(super) fn finish(self, series: Arc<SeriesTable>) -> MetricBatch {
         MetricBatch {
-            series: self.dictionary,
+            series,
             numbers: self.numbers.finish(),
             histograms: self.histograms.finish(),
             summaries: self.summaries.finish(),
         }
-    }
-}
-
-fn head_of<'a>(fields: &MetricFields<'a>, kind: MetricKind, place: &Place<'_>) -> MetricHead<'a> {
-    let what = [kind_number(kind)];
-    let parts = [fields.name.as_bytes(), fields.unit.as_bytes(), &what];
-    MetricHead {
-        key: parts.into_iter().fold(place.scope.0, key_within),
-        resource: Arc::clone(&place.resource.1),
-        scope: Arc::clone(&place.scope.1),
-        name: fields.name,
-        unit: fields.unit,
-        kind,
     }
 }
 

@@ -72,6 +72,20 @@ pub(super) struct SummaryPoint<'a> {
 const START: u32 = fixed64(2);
 const AT: u32 = fixed64(3);
 
+/// Reads both times if they stand first, one after the other: encoders write fields by number. The rest is left to the
+/// reader.
+#[inline(always)]
+fn times_first<'a>(message: &'a [u8], head: &mut PointHead<'a>) -> Reader<'a> {
+    if let Some((&[start_tag, ref start @ ..], rest)) = message.split_first_chunk::<9>()
+        && let Some((&[at_tag, ref at @ ..], rest)) = rest.split_first_chunk::<9>()
+        && [u32::from(start_tag), u32::from(at_tag)] == [START, AT]
+    {
+        (head.start, head.at) = (u64::from_le_bytes(*start), u64::from_le_bytes(*at));
+        return Reader::of(rest);
+    }
+    Reader::of(message)
+}
+
 /// Fields of `NumberDataPoint`.
 mod number {
     use super::{AT, Known, START, bytes, fixed64, varint};
@@ -88,7 +102,7 @@ mod number {
 pub(super) fn number(message: &[u8], depth: u32) -> Result<NumberPoint<'_>, WireFault> {
     let mut point = NumberPoint::default();
     let head = &mut point.head;
-    let mut reader = Reader::of(message);
+    let mut reader = times_first(message, head);
     loop {
         let before = reader.rest();
         let Some(tag) = reader.tag()? else { return Ok(point) };
@@ -138,7 +152,7 @@ pub(super) fn histogram<'a>(
 ) -> Result<BucketPoint<'a>, WireFault> {
     let mut point = BucketPoint::new(EXPLICIT_SCALE);
     let (bounds, counts) = (&mut columns.bounds, &mut columns.counts);
-    let mut reader = Reader::of(message);
+    let mut reader = times_first(message, &mut point.head);
     loop {
         let before = reader.rest();
         let Some(tag) = reader.tag()? else { break };
@@ -251,17 +265,30 @@ fn buckets(message: &[u8], counts: &mut Vec<u64>) -> Result<i32, WireFault> {
     while let Some(tag) = reader.tag()? {
         match tag {
             OFFSET => offset = reader.sint32()?,
-            BUCKETS => {
-                let mut packed = Reader::of(reader.bytes()?);
-                while !packed.rest().is_empty() {
-                    counts.push(packed.varint()?);
-                }
-            }
+            BUCKETS => packed_varints(reader.bytes()?, counts)?,
             ONE_BUCKET => counts.push(reader.varint()?),
             other => reader.skip(other, Known::of(&[OFFSET, BUCKETS]))?,
         }
     }
     Ok(offset)
+}
+
+/// Numbers of a packed list of varints.
+fn packed_varints(packed: &[u8], list: &mut Vec<u64>) -> Result<(), WireFault> {
+    // every number has one byte without the mark that more follow: its last
+    let n_numbers = packed.iter().filter(|byte| **byte < 0x80).count();
+    if n_numbers == packed.len() {
+        list.extend(packed.iter().map(|byte| u64::from(*byte)));
+        return Ok(());
+    }
+    let n_before = list.len();
+    list.resize(n_before + n_numbers, 0);
+    let mut reader = Reader::of(packed);
+    for number in &mut list[n_before..] {
+        *number = reader.varint()?;
+    }
+    // a number without an end would be left
+    if reader.rest().is_empty() { Ok(()) } else { reader.varint().map(|_| ()) }
 }
 
 /// Fields of `SummaryDataPoint`.
@@ -281,7 +308,7 @@ pub(super) fn summary<'a>(
     columns: &mut SummaryColumns,
 ) -> Result<SummaryPoint<'a>, WireFault> {
     let mut point = SummaryPoint::default();
-    let mut reader = Reader::of(message);
+    let mut reader = times_first(message, &mut point.head);
     loop {
         let before = reader.rest();
         let Some(tag) = reader.tag()? else { return Ok(point) };
@@ -305,7 +332,20 @@ pub(super) fn summary<'a>(
 const QUANTILE: u32 = fixed64(1);
 const QUANTILE_VALUE: u32 = fixed64(2);
 
+#[inline(always)]
 fn quantile(message: &[u8]) -> Result<(f64, f64), WireFault> {
+    // both, in the order of their numbers: nearly all are so
+    if let Some((&[tag, ref quantile @ ..], rest)) = message.split_first_chunk::<9>()
+        && let Ok(&[value_tag, ref value @ ..]) = <&[u8; 9]>::try_from(rest)
+        && [u32::from(tag), u32::from(value_tag)] == [QUANTILE, QUANTILE_VALUE]
+    {
+        return Ok((f64::from_le_bytes(*quantile), f64::from_le_bytes(*value)));
+    }
+    any_quantile(message)
+}
+
+#[inline(never)]
+fn any_quantile(message: &[u8]) -> Result<(f64, f64), WireFault> {
     let (mut quantile, mut value) = (0.0, 0.0);
     let mut reader = Reader::of(message);
     while let Some(tag) = reader.tag()? {

@@ -240,21 +240,36 @@ pub(super) fn check_run(run: &[u8], depth: u32) -> Result<(), WireFault> {
 /// Checks a `KeyValue`.
 #[inline(always)]
 pub(super) fn check_pair(message: &[u8], depth: u32) -> Result<(), WireFault> {
-    if is_plain(message) && message.is_ascii() { Ok(()) } else { check_any_pair(message, depth) }
+    if is_plain(message) { Ok(()) } else { check_any_pair(message, depth) }
 }
 
-/// Whether it is a key and a text, in this order, each shorter than 126 bytes: nearly all are.
+/// Whether it is a key and a text or a whole number, in this order, each shorter than 126 bytes and ASCII: nearly all
+/// are.
 #[inline(always)]
 fn is_plain(message: &[u8]) -> bool {
     let Some((&[tag, key_bytes], rest)) = message.split_first_chunk() else { return false };
-    let Some((_, rest)) = rest.split_at_checked(usize::from(key_bytes)) else { return false };
-    let Some((&[value_tag, value_bytes, text_tag, text_bytes], text)) = rest.split_first_chunk() else {
+    let Some((key, rest)) = rest.split_at_checked(usize::from(key_bytes)) else { return false };
+    let Some((&[value_tag, value_bytes, kind_tag, first], rest)) = rest.split_first_chunk() else {
         return false;
     };
-    let tags = [u32::from(tag), u32::from(value_tag), u32::from(text_tag)] == [KEY, VALUE, TEXT];
-    // a length of one byte is its own varint; text_bytes + 2 cannot overflow below that
-    let lengths = key_bytes < 0x80 && text_bytes < 0x7e && value_bytes == text_bytes + 2;
-    tags && lengths && text.len() == usize::from(text_bytes)
+    // a length of one byte is its own varint
+    let tags = [u32::from(tag), u32::from(value_tag)] == [KEY, VALUE] && key_bytes < 0x80;
+    let whole = value_bytes < 0x80 && rest.len() + 2 == usize::from(value_bytes);
+    match u32::from(kind_tag) {
+        TEXT => tags && whole && first < 0x80 && rest.len() == usize::from(first) && message.is_ascii(),
+        INT => tags && whole && is_one_varint(first, rest) && key.is_ascii(),
+        _ => false,
+    }
+}
+
+/// Whether a varint of up to two bytes is all there is.
+#[inline(always)]
+fn is_one_varint(first: u8, rest: &[u8]) -> bool {
+    match rest {
+        [] => first < 0x80,
+        [second] => first >= 0x80 && *second < 0x80,
+        _ => false,
+    }
 }
 
 #[inline(never)]

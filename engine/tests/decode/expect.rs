@@ -342,7 +342,7 @@ fn series_words(series: &Series) -> String {
 
 fn metric_rows(batch: &MetricBatch) -> Vec<String> {
     use engine::batch::BucketLayout::{Explicit, Exponential};
-    let series = |idx: u32| series_words(&batch.series[idx as usize]);
+    let series = |place: u32| series_words(batch.series.get(place).unwrap());
     let mut rows: Vec<String> = Numbers::of(&batch.numbers)
         .iter()
         .map(|row| {
@@ -415,7 +415,7 @@ pub(crate) fn ids(payload: &Payload) -> Vec<(u128, u128)> {
             numbers
                 .chain(histograms)
                 .chain(summaries)
-                .map(|idx| &batch.series[idx as usize])
+                .map(|place| batch.series.get(place).unwrap())
                 .map(|series| (series.id.0, series.resource.id.0))
                 .collect()
         }

@@ -174,6 +174,44 @@ fn log_lines_are_counted_by_severity() {
     assert_eq!(story.features.counts().get(Count::DuplicateLines), 5);
 }
 
+/// Scenario: error lines that tell their place in the code by new names, by old ones, by a file instead of a function,
+/// and not at all. Guarantees: the place is `logger#function:line`, as far as it is told.
+#[test]
+fn lines_tell_their_place_in_the_code() {
+    let check = |pairs: Pairs<'_>, place: &str| {
+        let mut story = story();
+        story.take(&logs(CART, vec![line(0.3, 17, "refused", pairs)]));
+        assert_eq!(story.run_to(1).lines[0].error_samples[0].location, place, "{pairs:?}");
+    };
+    check(&[("code.function.name", "shop.Cart.pay"), ("code.line.number", "31")], "#shop.Cart.pay:31");
+    check(
+        &[("code.lineno", "7"), ("code.function", "pay"), ("code.namespace", "shop.Cart")],
+        "shop.Cart#pay:7",
+    );
+    check(&[("logger.name", "cart"), ("code.namespace", "n"), ("code.function", "pay")], "cart#pay");
+    check(&[("code.file.path", "/src/cart.go"), ("code.line.number", "9")], "#/src/cart.go:9");
+    check(&[("code.filepath", "cart.py"), ("code.function", ""), ("code.lineno", "9")], "#cart.py:9");
+    check(&[("code.line.number", "none")], "");
+}
+
+/// Scenario: a runtime's histogram of pauses: two collections in ten seconds, then ten seconds without any; beside it a
+/// histogram of an application's own. Guarantees: the pauses become a mean, as long as there are any, and a share of
+/// time; the application's histogram becomes nothing.
+#[test]
+fn histograms_of_a_runtime_become_two_series() {
+    let mut story = story();
+    let young: Pairs<'_> = &[("jvm.gc.name", "young")];
+    for (at, counts) in [(1.0, [5, 0, 0]), (11.0, [5, 2, 0]), (21.0, [5, 2, 0])] {
+        let pauses = histogram("jvm.gc.duration", (-1_000.0, at), counts, young);
+        story.take(&metrics(CART, vec![pauses, histogram("basket.size", (-1_000.0, at), counts, &[])]));
+    }
+    let rows = story.run_to(30);
+    let told: Vec<_> = rows.series.iter().map(|row| (&*row.name, (row.value * 1e9).round() / 1e9)).collect();
+    let (mean, share) =
+        ("jvm.gc.duration.mean{jvm.gc.name=young}", "jvm.gc.duration.per_second{jvm.gc.name=young}");
+    assert_eq!(told, [(mean, 0.5), (share, 0.1), (share, 0.0)]);
+}
+
 /// Scenario: a pod speaks of itself, the kubelet receiver of its memory, limit and restarts, and an own counter of its
 /// processor time. Guarantees: all of it is said of the same pod; the limit is joined; time becomes cores; telemetry
 /// about a pod is no sign of its life.

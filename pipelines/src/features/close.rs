@@ -7,7 +7,7 @@ use std::sync::Arc;
 use engine::batch::SeriesId;
 
 use super::calls::CallCell;
-use super::counters::{Point, Value};
+use super::counters::{Gain, Point, Value};
 use super::counts::Count;
 use super::identity::Who;
 use super::lines::LineCell;
@@ -76,10 +76,17 @@ impl Features {
                 Role::Resource { .. } => self.close_resource_point((id, &meaning), point, &mut samples),
                 Role::Other { name } => {
                     if let Some(value) = self.level_or_rate((id, &meaning), point) {
-                        let key = (&meaning.sender.who.subject.service, name);
-                        let (params, state) = (&self.params, &mut self.state);
-                        state.others.add(key, (second, value), params, &mut state.counts);
+                        self.add_other((&meaning, name), (second, value));
                     }
+                }
+                Role::Spread { mean, per_second } => {
+                    let Some(gain) = self.gain_of((id, &meaning), point) else { continue };
+                    let Some((of_one, of_a_second)) = gain.mean_and_rate() else { continue };
+                    // in a stretch without a pause there is no mean, but there is a share of time: none
+                    if let Some(of_one) = of_one {
+                        self.add_other((&meaning, mean), (second, of_one));
+                    }
+                    self.add_other((&meaning, per_second), (second, of_a_second));
                 }
             }
         }
@@ -89,16 +96,13 @@ impl Features {
     fn close_call_point(&mut self, (id, meaning): (SeriesId, &Meaning), point: Point, cells: &mut Cells) {
         let Role::Calls { family, operation, is_error, to_micros } = &meaning.role else { return };
         let who = &meaning.sender.who;
-        let interval = self.state.presence.export_interval(who);
-        let (params, state) = (&self.params, &mut self.state);
-        let limits = (&mut state.counts, params.counters_max);
-        let Some(gain) = state.counters.gain((id, meaning), point, interval, limits) else { return };
+        let Some(gain) = self.gain_of((id, meaning), point) else { return };
         let served = match &gain.value {
             Value::Number(calls) => *calls > 0.0,
             Value::Histogram { count, .. } => *count > 0,
         };
         if served {
-            state.presence.served(who, gain.to);
+            self.state.presence.served(who, gain.to);
         }
         let key = (who.clone(), Arc::clone(operation), *family);
         let cell = cells.entry(key).or_insert_with(|| CallCell::new(gain.from, gain.to));
@@ -127,14 +131,24 @@ impl Features {
         samples.add(who, id, Sample { signal, part, rank, at, value: value * factor });
     }
 
+    fn add_other(&mut self, (meaning, name): (&Meaning, &Arc<str>), value: (i64, f64)) {
+        let (params, state) = (&self.params, &mut self.state);
+        let key = (&meaning.sender.who.subject.service, name);
+        state.others.add(key, value, params, &mut state.counts);
+    }
+
     fn level_or_rate(&mut self, (id, meaning): (SeriesId, &Meaning), point: Point) -> Option<f64> {
         if meaning.counting == Counting::Level {
             return level(&point);
         }
+        self.gain_of((id, meaning), point)?.rate()
+    }
+
+    fn gain_of(&mut self, (id, meaning): (SeriesId, &Meaning), point: Point) -> Option<Gain> {
         let interval = self.state.presence.export_interval(&meaning.sender.who);
         let (params, state) = (&self.params, &mut self.state);
         let limits = (&mut state.counts, params.counters_max);
-        state.counters.gain((id, meaning), point, interval, limits)?.rate()
+        state.counters.gain((id, meaning), point, interval, limits)
     }
 
     fn close_calls(&mut self, second: i64, cells: Cells, rows: &mut FeatureRows) {

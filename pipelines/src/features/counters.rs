@@ -84,11 +84,24 @@ pub(crate) struct Gain {
 }
 
 impl Gain {
+    fn secs(&self) -> f64 {
+        (self.to - self.from) as f64 / NANOS_PER_SEC as f64
+    }
+
     /// Per second, of a number.
     pub(crate) fn rate(&self) -> Option<f64> {
-        let secs = (self.to - self.from) as f64 / NANOS_PER_SEC as f64;
         match self.value {
-            Value::Number(number) if secs > 0.0 => Some(number / secs),
+            Value::Number(number) if self.secs() > 0.0 => Some(number / self.secs()),
+            _ => None,
+        }
+    }
+
+    /// Of a histogram with a sum: the mean of what was measured (`None` if nothing was), and the sum per second.
+    pub(crate) fn mean_and_rate(&self) -> Option<(Option<f64>, f64)> {
+        match self.value {
+            Value::Histogram { count, sum, .. } if sum.is_finite() && self.secs() > 0.0 => {
+                Some(((count > 0).then(|| sum / count as f64), sum / self.secs()))
+            }
             _ => None,
         }
     }

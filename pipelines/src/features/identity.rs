@@ -4,10 +4,11 @@
 //! work. What it does not do: guess a service for a host or a cluster; such resources have no subject.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::batch::{AttributeValue, Attributes, Resource, ResourceId};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -85,9 +86,9 @@ pub(crate) struct Identity {
     pub(crate) restarts: Option<u64>,
 }
 
-/// Identities by resource; a full cache starts anew.
+/// Identities by resource; a full cache starts anew. Never walked, so that its order is of no account.
 #[derive(Debug, Default)]
-pub(crate) struct IdentityCache(BTreeMap<ResourceId, Option<Arc<Identity>>>);
+pub(crate) struct IdentityCache(HashMap<ResourceId, Option<Arc<Identity>>, FixedState>);
 
 impl IdentityCache {
     /// Who the resource is; `None` if it names no service and no workload.

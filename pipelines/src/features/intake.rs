@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::batch::{
-    Histograms, LogBatch, Logs, MetricBatch, Numbers, Resource, Series, SpanBatch, SpanRow, Spans,
+    Histograms, LogBatch, Logs, MetricBatch, Numbers, Resource, SeriesId, SpanBatch, SpanRow, Spans,
 };
 use engine::record::UnixNanos;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::calls::ServedSpan;
 use super::counters::Point;
@@ -49,19 +49,19 @@ const POINTS: Signal = Signal {
     duplicate: Count::DuplicatePoints,
 };
 
-fn trace_digest(tenant: &str, trace_id: &[u8; 16]) -> u128 {
-    let mut hasher = Xxh3::new();
-    hasher.update(&(tenant.len() as u64).to_le_bytes());
-    hasher.update(tenant.as_bytes());
-    hasher.update(trace_id);
-    hasher.digest128()
+fn trace_digest(tenant: u128, trace_id: &[u8; 16]) -> u128 {
+    digest_of(&[tenant.to_le_bytes(), *trace_id])
 }
 
 fn span_digest(key: SpanKey) -> u128 {
-    let mut hasher = Xxh3::new();
-    hasher.update(&key.0.to_le_bytes());
-    hasher.update(&key.1);
-    hasher.digest128()
+    let mut span_id = [0; 16];
+    span_id[..8].copy_from_slice(&key.1);
+    digest_of(&[key.0.to_le_bytes(), span_id])
+}
+
+/// Of blocks of a fixed length, in one go.
+fn digest_of(blocks: &[[u8; 16]; 2]) -> u128 {
+    xxh3_128(blocks.as_flattened())
 }
 
 impl Features {
@@ -83,7 +83,7 @@ impl Features {
     }
 
     fn take_span(&mut self, tenant: &str, identity: &Identity, row: &SpanRow<'_>, second: i64) {
-        let trace = trace_digest(tenant, &row.trace_id);
+        let trace = trace_digest(xxh3_128(tenant.as_bytes()), &row.trace_id);
         let state = &mut self.state;
         let open = state.open.entry(second).or_default();
         if !open.is_new_span(span_digest((trace, row.span_id))) {
@@ -92,7 +92,7 @@ impl Features {
         }
         state.open_rows += 1;
         let mut touch = Touch::at(row.end_at);
-        let span = counted(row);
+        let span = counted(row, &mut self.names);
         if matches!(span, Some(CountedSpan { side: Side::Server { .. }, .. })) {
             touch.last_request_at = Some(row.end_at);
         }
@@ -175,33 +175,32 @@ impl Features {
     }
 
     pub(super) fn take_metrics(&mut self, batch: &MetricBatch, arrived_at: UnixNanos) {
-        let meanings: Vec<Option<Arc<Meaning>>> =
-            batch.series.iter().map(|series| self.meaning_of(series)).collect();
-        let entry_of = |series_idx: u32| {
-            let place = series_idx as usize;
-            Some((batch.series.get(place)?, meanings.get(place)?.as_ref()?))
-        };
+        // lent to the rows, so that they can go on to the rest of the stage
+        let mut meanings = std::mem::take(&mut self.meanings);
+        meanings.turn_to(&batch.series);
+        let cached_max = self.params.cached_max;
         for row in Numbers::of(&batch.numbers).iter().filter(|row| row.flags & 1 == 0) {
-            let Some((series, meaning)) = entry_of(row.series_idx) else { continue };
+            let Some(meant) = meanings.at(row.series_idx, &mut self.identities, cached_max) else { continue };
             if row.value.is_finite() {
-                self.take_point(series, meaning, arrived_at, Point::of_number(&row));
+                self.take_point(meant, arrived_at, Point::of_number(&row));
             } else {
                 self.count(Count::NotFinite);
             }
         }
         for row in Histograms::of(&batch.histograms).iter().filter(|row| row.flags & 1 == 0) {
-            let Some((series, meaning)) = entry_of(row.series_idx) else { continue };
-            self.take_point(series, meaning, arrived_at, Point::of_histogram(&row));
+            let Some(meant) = meanings.at(row.series_idx, &mut self.identities, cached_max) else { continue };
+            self.take_point(meant, arrived_at, Point::of_histogram(&row));
         }
+        self.meanings = meanings;
     }
 
-    fn take_point(&mut self, series: &Series, meaning: &Arc<Meaning>, arrived_at: UnixNanos, point: Point) {
+    fn take_point(&mut self, (id, meaning): (SeriesId, &Arc<Meaning>), arrived_at: UnixNanos, point: Point) {
         let at = point.at;
         let Some(second) = self.second_for(at, arrived_at, &meaning.sender, &POINTS) else { return };
         let state = &mut self.state;
         let open = state.open.entry(second).or_default();
         open.touch(&meaning.sender, Touch { last_export_at: Some(at), ..Touch::at(at) });
-        if !open.add_point(series.id, meaning, point) {
+        if !open.add_point(id, meaning, point) {
             state.counts.add(POINTS.duplicate, 1);
             return;
         }
@@ -242,10 +241,6 @@ impl Features {
     fn identities_of(&mut self, resources: &[Arc<Resource>]) -> Vec<Option<Arc<Identity>>> {
         let cached_max = self.params.cached_max;
         resources.iter().map(|resource| self.identities.identify(resource, cached_max)).collect()
-    }
-
-    fn meaning_of(&mut self, series: &Series) -> Option<Arc<Meaning>> {
-        self.meanings.of(series, &mut self.identities, self.params.cached_max)
     }
 
     fn count(&mut self, what: Count) {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use engine::batch::LogRow;
+use engine::batch::{LogRow, RawValue};
 use engine::record::UnixNanos;
 use models::text::Shape;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::row::LineSample;
+use super::spans::first_text;
 use super::templates::Shapes;
 
 /// Error lines kept per cell.
@@ -101,40 +102,55 @@ fn severity_class(severity: u8) -> usize {
 
 /// Digest of everything a line says; retries repeat it, other lines do not.
 pub(crate) fn line_key(row: &LogRow<'_>) -> u128 {
-    let mut hasher = Xxh3::new();
-    hasher.update(&row.at.to_le_bytes());
-    hasher.update(&row.observed_at.to_le_bytes());
-    hasher.update(&[row.severity]);
-    for part in [row.logger.as_bytes(), row.body.as_bytes(), row.event_name.as_bytes(), row.attributes.0] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hasher.update(&row.trace_id.unwrap_or_default());
-    hasher.update(&row.span_id.unwrap_or_default());
-    hasher.digest128()
+    // what is long by its own digest, so that no text runs into the next
+    let texts = [row.logger.as_bytes(), row.body.as_bytes(), row.event_name.as_bytes(), row.attributes.0];
+    let [logger, body, event, attributes] = texts.map(|text| xxh3_128(text).to_le_bytes());
+    let mut rest = [0; 32];
+    rest[..8].copy_from_slice(&row.at.to_le_bytes());
+    rest[8..16].copy_from_slice(&row.observed_at.to_le_bytes());
+    rest[16..24].copy_from_slice(&row.span_id.unwrap_or_default());
+    rest[24] = row.severity;
+    let (rest, _) = rest.as_chunks::<16>();
+    let parts = [logger, body, event, attributes, row.trace_id.unwrap_or_default(), rest[0], rest[1]];
+    xxh3_128(parts.as_flattened())
 }
 
 fn sample_of(row: &LogRow<'_>) -> Sample {
-    let text = |keys: &[&str]| keys.iter().find_map(|key| row.attributes.text(key)).unwrap_or_default();
-    let logger = if row.logger.is_empty() { text(&["logger.name"]) } else { row.logger };
-    let mut location = logger.to_owned();
-    let function = text(&["code.function.name", "code.function"]);
-    if !function.is_empty() {
-        location.push('#');
-        location.push_str(function);
-    }
-    let line = ["code.line.number", "code.lineno"].into_iter().find_map(|key| row.attributes.int(key));
-    if let Some(line) = line {
-        location.push(':');
-        location.push_str(&line.to_string());
-    }
     Sample {
         at: row.at,
         text: cut(row.body, TEXT_BYTES_MAX).to_owned(),
-        location: cut(&location, TEXT_BYTES_MAX).to_owned(),
+        location: cut(&location_of(row), TEXT_BYTES_MAX).to_owned(),
         trace_id: row.trace_id,
         span_id: row.span_id,
     }
+}
+
+/// Where in the code a line was written, as far as it says so: `logger#function:line`. Where no function is told its
+/// file stands in its place, and where no logger is told the function's namespace does (semantic conventions for
+/// `code.*`, new names before old ones).
+fn location_of(row: &LogRow<'_>) -> String {
+    let [logger, namespace, function, old_function, file, old_file, line, old_line] = row.attributes.pick([
+        "logger.name",
+        "code.namespace",
+        "code.function.name",
+        "code.function",
+        "code.file.path",
+        "code.filepath",
+        "code.line.number",
+        "code.lineno",
+    ]);
+    let speaker = Some(row.logger).filter(|logger| !logger.is_empty());
+    let speaker = speaker.or_else(|| first_text([logger, namespace]));
+    let mut location = speaker.unwrap_or_default().to_owned();
+    if let Some(place) = first_text([function, old_function, file, old_file]) {
+        location.push('#');
+        location.push_str(place);
+    }
+    if let Some(line) = [line, old_line].into_iter().flatten().find_map(RawValue::int) {
+        location.push(':');
+        location.push_str(&line.to_string());
+    }
+    location
 }
 
 /// The first bytes of a text, up to a whole character.

@@ -2,15 +2,16 @@
 //!
 //! Promises: a function of the series alone; the cache only saves work.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use engine::batch::{AttributeValue, Attributes, MetricKind, Series, SeriesId, Temporality};
+use engine::batch::{AttributeValue, Attributes, MetricKind, Series, SeriesId, SeriesTable, Temporality};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Identity, IdentityCache, digest, first_of, identity_of};
-use super::names::{Family, Part, call_family, micros_per, resource_name};
+use super::names::{Family, Part, call_family, is_of_runtime, micros_per, resource_name};
 use super::row::ResourceSignal;
 
 /// Operation of requests that are not told apart.
@@ -36,6 +37,9 @@ pub(crate) enum Role {
     Resource { signal: ResourceSignal, part: Part, rank: u8, factor: f64 },
     /// Anything else, by its name at workload level.
     Other { name: Arc<str> },
+    /// A distribution that a runtime reports, as two series at workload level: the mean of what was measured, and how
+    /// much of it there was in a second (of pauses: the share of time).
+    Spread { mean: Arc<str>, per_second: Arc<str> },
 }
 
 /// A series as the stage needs it.
@@ -50,28 +54,74 @@ pub(crate) struct Meaning {
     pub(crate) overflow: bool,
 }
 
-/// Meanings by series; a full cache starts anew.
+/// Meanings by series; a full cache starts anew. Never walked, so that its order is of no account.
+///
+/// # Invariants
+/// `by_place` speaks of `table`, and holds no more than it does.
 #[derive(Debug, Default)]
-pub(crate) struct Meanings(BTreeMap<SeriesId, Option<Arc<Meaning>>>);
+pub(crate) struct Meanings {
+    by_id: HashMap<SeriesId, Option<Arc<Meaning>>, FixedState>,
+    table: Option<Arc<SeriesTable>>,
+    by_place: Vec<Place>,
+}
+
+/// What is known of a place in a table of series.
+#[derive(Debug, Clone, Default)]
+enum Place {
+    #[default]
+    Unknown,
+    Meaningless,
+    Means(Arc<Meaning>),
+}
 
 impl Meanings {
-    /// The meaning of a series; `None` if it has none here.
-    pub(crate) fn of(
+    /// Turns to a batch's table of series. Batches of one decoder share one, so that places keep their meaning.
+    pub(crate) fn turn_to(&mut self, table: &Arc<SeriesTable>) {
+        if !self.table.as_ref().is_some_and(|known| Arc::ptr_eq(known, table)) {
+            self.table = Some(Arc::clone(table));
+            self.by_place.clear();
+        }
+    }
+
+    /// The meaning of the series at a place; `None` if it has none here.
+    pub(crate) fn at(
         &mut self,
-        series: &Series,
+        place: u32,
         identities: &mut IdentityCache,
         cached_max: usize,
-    ) -> Option<Arc<Meaning>> {
-        if let Some(known) = self.0.get(&series.id) {
-            return known.clone();
+    ) -> Option<(SeriesId, &Arc<Meaning>)> {
+        let series = self.table.as_ref()?.get(place)?;
+        let place = place as usize;
+        if place >= self.by_place.len() {
+            self.by_place.resize(place + 1, Place::Unknown);
         }
-        if self.0.len() >= cached_max {
-            self.0.clear();
+        if matches!(self.by_place[place], Place::Unknown) {
+            let meaning = of_series(&mut self.by_id, series, identities, cached_max);
+            self.by_place[place] = meaning.map_or(Place::Meaningless, Place::Means);
         }
-        let meaning = meaning_of(series, identities, cached_max).map(Arc::new);
-        self.0.insert(series.id, meaning.clone());
-        meaning
+        match &self.by_place[place] {
+            Place::Means(meaning) => Some((series.id, meaning)),
+            Place::Meaningless | Place::Unknown => None,
+        }
     }
+}
+
+/// Places that say the same (another order of attributes) share one meaning, and so do places of two tables.
+fn of_series(
+    known: &mut HashMap<SeriesId, Option<Arc<Meaning>>, FixedState>,
+    series: &Series,
+    identities: &mut IdentityCache,
+    cached_max: usize,
+) -> Option<Arc<Meaning>> {
+    if let Some(meaning) = known.get(&series.id) {
+        return meaning.clone();
+    }
+    if known.len() >= cached_max {
+        known.clear();
+    }
+    let meaning = meaning_of(series, identities, cached_max).map(Arc::new);
+    known.insert(series.id, meaning.clone());
+    meaning
 }
 
 fn meaning_of(series: &Series, identities: &mut IdentityCache, cached_max: usize) -> Option<Meaning> {
@@ -142,8 +192,15 @@ fn role_of(series: &Series, overflow: bool) -> Option<Role> {
             factor: known.factor,
         });
     }
-    let is_number = matches!(series.kind, MetricKind::Gauge | MetricKind::Sum { .. });
-    (is_number && !overflow).then(|| Role::Other { name: workload_name(series) })
+    match series.kind {
+        _ if overflow => None,
+        MetricKind::Gauge | MetricKind::Sum { .. } => Some(Role::Other { name: workload_name(series, "") }),
+        MetricKind::Histogram(_) | MetricKind::ExponentialHistogram(_) if is_of_runtime(&series.name) => {
+            let [mean, per_second] = [".mean", ".per_second"].map(|what| workload_name(series, what));
+            Some(Role::Spread { mean, per_second })
+        }
+        _ => None,
+    }
 }
 
 /// A call counter must be a counter, a duration must be a histogram.
@@ -204,9 +261,9 @@ pub(crate) fn is_server_fault(code: &str) -> bool {
     )
 }
 
-/// `metric{attribute=value,…}` without what tells pods apart.
-fn workload_name(series: &Series) -> Arc<str> {
-    let mut name = String::from(&*series.name);
+/// `metric{attribute=value,…}` without what tells pods apart; `what` of the metric comes right after its name.
+fn workload_name(series: &Series, what: &str) -> Arc<str> {
+    let mut name = format!("{}{what}", series.name);
     let mut separator = '{';
     for (key, value) in series.attributes.iter().filter(|(key, _)| !tells_pods_apart(key)) {
         // writing to a text cannot fail

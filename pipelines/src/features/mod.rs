@@ -22,6 +22,7 @@ mod presence;
 mod resources;
 pub mod row;
 mod second;
+mod shared;
 mod sketch;
 mod spans;
 mod stage;

@@ -69,6 +69,13 @@ pub(crate) fn micros_per(unit: &str, family: Family) -> f64 {
     }
 }
 
+/// Whether a language's runtime reports the metric: what its garbage collector, scheduler and event loop do.
+pub(crate) fn is_of_runtime(name: &str) -> bool {
+    ["jvm.", "go.", "nodejs.", "v8js.", "dotnet.", "cpython.", "process.runtime."]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
 /// Whether a resource metric is the value, or the limit of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Part {

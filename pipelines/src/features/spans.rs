@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use engine::batch::{RawAttributes, SpanKind, SpanRow, SpanStatus};
+use engine::batch::{RawAttributes, RawValue, SpanKind, SpanRow, SpanStatus};
 
 use super::meaning::is_server_fault;
+use super::shared::Names;
 
 /// The most spans that one span may stand for.
 const WEIGHT_MAX: f64 = 1_000_000.0;
@@ -28,60 +29,115 @@ pub(crate) enum Side {
     Client { callee: Arc<str>, namespace: Arc<str> },
 }
 
-/// Reads a span; `None` for the kinds that are no side of a call.
-pub(crate) fn counted(row: &SpanRow<'_>) -> Option<CountedSpan> {
-    let side = match row.kind {
-        SpanKind::Server | SpanKind::Consumer => Side::Server { operation: operation_of(row) },
-        SpanKind::Client => {
-            let (callee, namespace) = callee_of(row.attributes);
-            Side::Client { callee: callee.into(), namespace: namespace.into() }
+/// What of a span's attributes counts, found in one walk over them: new names before old ones.
+struct Told<'a> {
+    http_status: [Option<RawValue<'a>>; 2],
+    grpc_status: [Option<RawValue<'a>>; 2],
+    route: Option<&'a str>,
+    rpc_service: Option<&'a str>,
+    rpc_method: Option<&'a str>,
+    peer: Option<&'a str>,
+    address: Option<&'a str>,
+    system: Option<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    fn by(attributes: RawAttributes<'a>) -> Self {
+        let [
+            code,
+            old_code,
+            grpc,
+            old_grpc,
+            route,
+            service,
+            method,
+            peer,
+            address,
+            old_address,
+            db,
+            old_db,
+            mq,
+        ] = attributes.pick([
+            "http.response.status_code",
+            "http.status_code",
+            "rpc.response.status_code",
+            "rpc.grpc.status_code",
+            "http.route",
+            "rpc.service",
+            "rpc.method",
+            "peer.service",
+            "server.address",
+            "net.peer.name",
+            "db.system.name",
+            "db.system",
+            "messaging.system",
+        ]);
+        Self {
+            http_status: [code, old_code],
+            grpc_status: [grpc, old_grpc],
+            route: first_text([route]),
+            rpc_service: first_text([service]),
+            rpc_method: first_text([method]),
+            peer: first_text([peer]),
+            address: first_text([address, old_address]),
+            system: first_text([db, old_db, mq]),
         }
+    }
+}
+
+/// The first that is a text and not empty.
+pub(crate) fn first_text<'a, const N: usize>(values: [Option<RawValue<'a>>; N]) -> Option<&'a str> {
+    values.into_iter().flatten().filter_map(RawValue::text).find(|text| !text.is_empty())
+}
+
+fn first_int<const N: usize>(values: [Option<RawValue<'_>>; N]) -> Option<i64> {
+    values.into_iter().flatten().find_map(RawValue::int)
+}
+
+/// Reads a span; `None` for the kinds that are no side of a call.
+pub(crate) fn counted(row: &SpanRow<'_>, names: &mut Names) -> Option<CountedSpan> {
+    let told = match row.kind {
         SpanKind::Unspecified | SpanKind::Internal | SpanKind::Producer => return None,
+        SpanKind::Server | SpanKind::Consumer | SpanKind::Client => Told::by(row.attributes),
+    };
+    let side = if row.kind == SpanKind::Client {
+        let (callee, namespace) = callee_of(&told);
+        Side::Client { callee: names.shared(callee), namespace: names.shared(namespace) }
+    } else {
+        Side::Server { operation: operation_of(row, &told, names) }
     };
     let duration_us = u64::try_from(row.end_at.saturating_sub(row.start_at)).unwrap_or(0) / 1_000;
-    Some(CountedSpan { side, duration_us, is_error: has_failed(row), n: stands_for(row) })
+    Some(CountedSpan { side, duration_us, is_error: has_failed(row, &told), n: stands_for(row) })
 }
 
-fn has_failed(row: &SpanRow<'_>) -> bool {
-    if row.status == SpanStatus::Error {
+fn has_failed(row: &SpanRow<'_>, told: &Told<'_>) -> bool {
+    if row.status == SpanStatus::Error || first_int(told.http_status).is_some_and(|code| code >= 500) {
         return true;
     }
-    let int_of = |keys: [&str; 2]| keys.into_iter().find_map(|key| row.attributes.int(key));
-    if int_of(["http.response.status_code", "http.status_code"]).is_some_and(|code| code >= 500) {
-        return true;
-    }
-    let grpc = ["rpc.response.status_code", "rpc.grpc.status_code"];
-    match text_of(row.attributes, &grpc) {
+    match first_text(told.grpc_status) {
         Some(name) => is_server_fault(name),
-        None => int_of(grpc).is_some_and(|code| is_server_fault(&code.to_string())),
+        None => first_int(told.grpc_status).is_some_and(|code| is_server_fault(&code.to_string())),
     }
 }
 
-/// The first of the keys that is a text and not empty.
-fn text_of<'a>(attributes: RawAttributes<'a>, keys: &[&str]) -> Option<&'a str> {
-    keys.iter().filter_map(|key| attributes.text(key)).find(|text| !text.is_empty())
-}
-
-fn operation_of(row: &SpanRow<'_>) -> Arc<str> {
-    let text = |key| text_of(row.attributes, &[key]);
-    match (text("http.route"), text("rpc.service"), text("rpc.method")) {
-        (Some(route), ..) => route.into(),
-        (_, Some(service), Some(method)) => format!("{service}/{method}").into(),
-        (_, _, Some(method)) => method.into(),
-        _ => row.name.into(),
+fn operation_of(row: &SpanRow<'_>, told: &Told<'_>, names: &mut Names) -> Arc<str> {
+    match (told.route, told.rpc_service, told.rpc_method) {
+        (Some(route), ..) => names.shared(route),
+        (_, Some(service), Some(method)) => names.shared(&format!("{service}/{method}")),
+        (_, _, Some(method)) => names.shared(method),
+        _ => names.shared(row.name),
     }
 }
 
 /// Service and namespace, as far as the span tells them.
-fn callee_of(attributes: RawAttributes<'_>) -> (&str, &str) {
-    if let Some(peer) = text_of(attributes, &["peer.service"]) {
+fn callee_of<'a>(told: &Told<'a>) -> (&'a str, &'a str) {
+    if let Some(peer) = told.peer {
         return (peer, "");
     }
-    if let Some(address) = text_of(attributes, &["server.address", "net.peer.name"]) {
+    if let Some(address) = told.address {
         return cluster_name(address);
     }
-    let named = ["db.system.name", "db.system", "messaging.system", "rpc.service"];
-    (text_of(attributes, &named).unwrap_or_default(), "")
+    (told.system.or(told.rpc_service).unwrap_or_default(), "")
 }
 
 /// `cart.shop.svc.cluster.local` is the service `cart` in the namespace `shop`; any other address is its own name.

@@ -25,6 +25,7 @@ use super::presence::Presence;
 use super::resources::Resources;
 use super::row::{CallSource, FeatureRows, ServiceKey};
 use super::second::Second;
+use super::shared::Names;
 use super::templates::Templates;
 use super::truth::Truth;
 
@@ -61,6 +62,7 @@ pub struct Features {
     pub(super) state: State,
     pub(super) identities: IdentityCache,
     pub(super) meanings: Meanings,
+    pub(super) names: Names,
     /// Holds one line after the other.
     pub(super) shape: Shape,
 }

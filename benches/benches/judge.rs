@@ -1,6 +1,8 @@
 //! What judging costs: the canary test per tick, and the scoring stage per row that closed.
 #![expect(clippy::unwrap_used, reason = "a bench may stop at any surprise")]
 
+use std::collections::BTreeSet;
+
 use benches::batches::{by_second, progress};
 use benches::bodies;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -8,7 +10,7 @@ use engine::record::{NANOS_PER_SEC, RecordKind};
 use models::sequential::{CanaryParams, CanaryTest, Mode, PodCounts, PodIdx, Tick};
 use pipelines::config::read_files;
 use pipelines::features::{FeatureParams, FeatureRows, Features};
-use pipelines::scoring::{Scoring, ScoringParams};
+use pipelines::scoring::{Scoring, ScoringParams, SeriesParams};
 
 const TICKS: u64 = 300;
 const SECS: u64 = 60;
@@ -48,7 +50,8 @@ fn n_rows(rows: &FeatureRows) -> usize {
 fn scoring(c: &mut Criterion) {
     let plan = read_files(&[], &[]).unwrap();
     let canary = CanaryParams::default().check().unwrap();
-    let params = ScoringParams { canary, slo: plan.slo.clone(), services_max: plan.limits.services };
+    let series = SeriesParams::new(&plan.series, plan.time.window_secs).unwrap();
+    let params = ScoringParams { canary, slo: plan.slo.clone(), series, services_max: plan.limits.services };
     let mut features = Features::new(FeatureParams::default());
     let rows: Vec<FeatureRows> = (1..)
         .zip(by_second(RecordKind::Spans, SECS, bodies::http_spans))
@@ -57,11 +60,11 @@ fn scoring(c: &mut Criterion) {
             features.on_progress(progress(sec))
         })
         .collect();
-    let mut group = c.benchmark_group("judge");
+    let (calm, mut group) = (BTreeSet::new(), c.benchmark_group("judge"));
     group.sample_size(10).throughput(Throughput::Elements(rows.iter().map(n_rows).sum::<usize>() as u64));
     group.bench_function("scoring_row", |b| {
         let round = |scoring: &mut Scoring| {
-            rows.iter().for_each(|rows| drop(std::hint::black_box(scoring.on_rows(rows))));
+            rows.iter().for_each(|rows| drop(std::hint::black_box(scoring.on_rows(rows, &calm))));
         };
         b.iter_batched_ref(|| Scoring::new(params.clone()), round, BatchSize::LargeInput);
     });

@@ -18,11 +18,11 @@ use crate::config::Plan;
 use crate::event;
 use crate::features::{FeatureParams, Features};
 use crate::incident::{Around, IncidentCounts, Incidents};
-use crate::scoring::{Scoring, ScoringCounts, ScoringParams, VerdictBoard};
+use crate::scoring::{Scoring, ScoringCounts, ScoringParams, SeriesParams, VerdictBoard};
 use crate::topology::CallGraph;
 
 /// Version of the layout of [`Judge`]'s state.
-const STATE_VERSION: u32 = 3;
+const STATE_VERSION: u32 = 4;
 const NAME: &str = "judge";
 
 /// What the operator counts besides its output.
@@ -118,7 +118,10 @@ impl Judge {
             ..CanaryParams::default()
         };
         let canary = canary.check().map_err(|fault| EngineError::Setting(format!("canary: {fault}")))?;
-        let params = ScoringParams { canary, slo: plan.slo.clone(), services_max: plan.limits.services };
+        let series = SeriesParams::new(&plan.series, plan.time.window_secs)
+            .map_err(|fault| EngineError::Setting(format!("series: {fault}")))?;
+        let params =
+            ScoringParams { canary, slo: plan.slo.clone(), series, services_max: plan.limits.services };
         Ok(Self {
             origin,
             features: Features::new(FeatureParams {
@@ -212,7 +215,7 @@ impl Operator for Judge {
     fn on_progress(&mut self, progress: Progress, out: &mut Output) -> Result<(), EngineError> {
         let rows = self.features.on_progress(progress);
         self.graph.observe(&rows.edges, rows.upto);
-        let statements = self.scoring.on_rows(&rows);
+        let statements = self.scoring.on_rows(&rows, &self.incidents.troubled());
         let comparisons = self.scoring.comparisons();
         let around = Around { graph: &self.graph, comparisons: &comparisons };
         let announced = &self.announced;
@@ -258,7 +261,7 @@ impl Operator for Judge {
         let (features, graph, announced, scoring, incidents, counts) =
             parts.map_err(|e| damaged(e.to_string()))?;
         self.features.load(&features)?;
-        self.scoring.load(&scoring).map_err(|e| damaged(e.to_string()))?;
+        self.scoring.load(&scoring).map_err(damaged)?;
         self.incidents.load(&incidents).map_err(|e| damaged(e.to_string()))?;
         (self.graph, self.announced, self.counts) = (graph, announced, counts);
         self.base = None;

@@ -10,6 +10,8 @@ use engine::source::{FileConfig, FileSource, Received, ResumeAt, Source};
 use pipelines::config::{Plan, read_files};
 use pipelines::service::{Replayed, replay, replay_from};
 
+mod queue_recording;
+
 fn folder(fault: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/canaryrec").join(fault)
 }
@@ -174,4 +176,39 @@ fn an_announced_change_gives_its_name_to_the_incident() {
         text.split("\"incident_id\":\"").nth(1).and_then(|rest| rest.get(..32)).map(str::to_owned)
     };
     assert_eq!(incident(&told), incident(&expected("err15")));
+}
+
+/// Scenario: a queue that has held its length for minutes is four times as long for a minute; the replay runs undisturbed, and
+/// into a folder, stopped and begun again by a new lane while the series is learned, while it stands out, and after.
+/// Guarantees: one incident about the queue's own series, by the rule `baseline`, no more than worth watching, resolved
+/// afterwards; the same bytes both ways.
+#[test]
+fn a_series_that_stands_out_survives_restarts() {
+    let (input, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    queue_recording::write(input.path());
+    let plan = read_files(&[], &queue_recording::SETTINGS.map(str::to_owned)).unwrap();
+    let undisturbed = replay(&plan, vec![input.path().to_owned()], None).unwrap();
+    let expected = lines(&undisturbed);
+    let told: Vec<serde_json::Value> =
+        expected.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |nth: usize| (&told[nth]["data"]["status"], &told[nth]["data"]["assessment"]["level"]);
+    assert_eq!(told.len(), 2, "{expected}");
+    assert_eq!(of(0), (&"opened".into(), &"monitor".into()));
+    assert_eq!(of(1).0, &"resolved");
+    let first = &told[0]["data"];
+    assert_eq!(
+        (&first["rule"]["name"], &first["evidence"][0]["signal"]),
+        (&"baseline".into(), &"queue.depth".into())
+    );
+    let files = FileConfig::new(vec![input.path().to_owned()], plan.tenant.as_str().into());
+    for cut in [400, 400, 600, 30, 30, u64::MAX] {
+        let part = replay_from(&plan, Some(out.path()), |resume: &ResumeAt| {
+            Ok(Cut(FileSource::open(&files, resume)?, cut))
+        });
+        let part = part.unwrap();
+        assert!(expected.starts_with(&lines(&part)), "{}", lines(&part));
+        if cut == u64::MAX {
+            assert_eq!((lines(&part), part.end.digest), (expected.clone(), undisturbed.end.digest));
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use settings::{Fault, Reader};
 
 use super::plan::{
     ApiPlan, CanaryPlan, CheckpointPlan, EventMode, EventsPlan, KafkaPlan, LimitsPlan, LogPlan, Plan,
-    ReceivePlan, SloPlan, TimePlan, WireFormat,
+    ReceivePlan, SeriesPlan, SloPlan, TimePlan, WireFormat,
 };
 
 /// Every setting with its default; the first layer of every configuration.
@@ -58,6 +60,7 @@ fn check(reader: &mut Reader) -> Plan {
         checkpoint: CheckpointPlan { every_secs: reader.whole("checkpoint.every_secs", 10, 1..=600) },
         canary: canary(reader),
         slo: slo(reader),
+        series: series(reader),
         limits: LimitsPlan {
             services: reader.whole("limits.services", 5000, 1..=1_000_000) as usize,
             incidents: reader.whole("limits.incidents", 1000, 1..=100_000) as usize,
@@ -220,6 +223,53 @@ fn slo(reader: &mut Reader) -> SloPlan {
         latency_ms: (latency_ms > 0.0).then_some(latency_ms),
         requests_min: reader.whole("slo.requests_min", 50, 1..=1_000_000),
     }
+}
+
+fn series(reader: &mut Reader) -> SeriesPlan {
+    let alarms_per_day = reader.number("series.alarms_per_day", 1.0, 0.001..=100.0);
+    let service_alarms_per_day = reader.number("series.service_alarms_per_day", 4.0, 0.001..=1000.0);
+    if service_alarms_per_day < alarms_per_day {
+        let text = format!(
+            "is {service_alarms_per_day}, must not be below series.alarms_per_day ({alarms_per_day})"
+        );
+        reader.fault("series.service_alarms_per_day", text);
+    }
+    SeriesPlan {
+        count_max: reader.whole("series.count_max", 50_000, 1..=10_000_000) as usize,
+        full_bytes_max: reader.whole("series.full_bytes_max", 128 << 20, 0..=1_000_000_000_000),
+        learning_secs: reader.whole("series.learning_secs", 86_400, 0..=2_592_000),
+        alarms_per_day,
+        service_alarms_per_day,
+        time_zone: time_zone(reader),
+        holidays: holidays(reader),
+    }
+}
+
+fn time_zone(reader: &mut Reader) -> TimeZone {
+    const KEY: &str = "series.time_zone";
+    let text = reader.text(KEY).unwrap_or_else(|| "UTC0".to_owned());
+    match TimeZone::posix(&text) {
+        Ok(zone) => zone,
+        Err(_) => {
+            reader.fault(
+                KEY,
+                format!("is {text:?}, must be rules as in UTC0 or CET-1CEST,M3.5.0,M10.5.0/3 (POSIX TZ)"),
+            );
+            TimeZone::UTC
+        }
+    }
+}
+
+fn holidays(reader: &mut Reader) -> Vec<Date> {
+    const KEY: &str = "series.holidays";
+    let mut days = Vec::new();
+    for text in reader.list(KEY) {
+        match text.parse() {
+            Ok(day) => days.push(day),
+            Err(_) => reader.fault(KEY, format!("holds {text:?}, must be a list of days, as in 2026-12-25")),
+        }
+    }
+    days
 }
 
 #[cfg(test)]

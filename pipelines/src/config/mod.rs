@@ -9,6 +9,6 @@ mod plan;
 pub use check::{DEFAULT_YAML, read_files, read_texts};
 pub use plan::{
     ApiPlan, CanaryPlan, CheckpointPlan, EventMode, EventsPlan, KafkaPlan, LimitsPlan, LogPlan, Plan,
-    ReceivePlan, SloPlan, TimePlan, WireFormat,
+    ReceivePlan, SeriesPlan, SloPlan, TimePlan, WireFormat,
 };
 pub use settings::Fault;

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -28,6 +31,8 @@ pub struct Plan {
     pub canary: CanaryPlan,
     /// Static thresholds.
     pub slo: SloPlan,
+    /// The baselines of single series.
+    pub series: SeriesPlan,
     /// Bounds.
     pub limits: LimitsPlan,
 }
@@ -163,6 +168,25 @@ pub struct SloPlan {
     pub latency_ms: Option<f64>,
     /// Requests in 60 s below which it says nothing.
     pub requests_min: u64,
+}
+
+/// The baselines of single series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesPlan {
+    /// Series at the most.
+    pub count_max: usize,
+    /// Memory of the full detectors.
+    pub full_bytes_max: u64,
+    /// A younger series says nothing on its own.
+    pub learning_secs: u64,
+    /// Alarms of one series.
+    pub alarms_per_day: f64,
+    /// Alarms of all series of a service.
+    pub service_alarms_per_day: f64,
+    /// Local time of the daily profiles.
+    pub time_zone: TimeZone,
+    /// Local days that are not like others.
+    pub holidays: Vec<Date>,
 }
 
 /// Bounds.

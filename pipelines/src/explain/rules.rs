@@ -20,7 +20,24 @@ pub(super) fn sentence(name: &str) -> &'static str {
         "slo" => {
             "holds the last minute against fixed limits, whatever the history says; it never asks to act"
         }
-        "baseline" => "holds a service's own signals against their robust baseline",
+        "exhaustion" => {
+            "follows the lows of a resource of each pod, in parts of its limit, and says when it is full if it goes on like this. \
+             It must rise evenly, above everything held before; only the strict form, on a new version whose predecessor did not \
+             leak, asks to act"
+        }
+        "absence" => {
+            "learns how far apart the signs of life of a service, and the values of each of its signals, come. A service is missed \
+             when it is silent for three times its longest pause while its callers go on calling it: failed calls mean that it is \
+             gone, answered ones that its telemetry is lost. A signal is missed when others of its service go on. When all fall \
+             silent at once, whoever reports them did, and nothing is said of them; it never asks to act"
+        }
+        "baseline" => {
+            "holds every signal of a service against its own past: requests of all and of each operation, resources, and what \
+             else the service reports, at workload level. A point is judged by how rarely its value, its means and its distance \
+             to the usual day were seen, and that by how rare such a score is in its series. An alarm budget bounds what is said, \
+             whatever the series does. A lone series is worth watching; failed or slow requests beside another signal alert; it \
+             never asks to act"
+        }
         _ => "is not known to this program",
     }
 }

@@ -1,6 +1,6 @@
 //! Which finding belongs to which incident, and when an incident is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Change, Level, Outcome};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
@@ -244,20 +244,18 @@ impl Incidents {
         }
     }
 
-    /// Whether an incident of this service asks for action; learning is held then.
+    /// Services on which an incident is open that a person is told of: what they show now is no example of what is normal.
     #[must_use]
-    pub fn holds_learning(&self, service: &ServiceKey) -> bool {
-        self.open.values().any(|incident| {
-            incident.level() >= Level::Alert
-                && incident.findings.keys().any(|(affected, _)| affected == service)
-        })
+    pub fn troubled(&self) -> BTreeSet<ServiceKey> {
+        let told = self.open.values().filter(|incident| incident.level() >= Level::Alert);
+        told.flat_map(|incident| incident.findings.keys().map(|(affected, _)| affected.clone())).collect()
     }
 }
 
 /// Whether `caller` reaches `callee` over at most four calls.
 fn calls_through(graph: &CallGraph, caller: &ServiceKey, callee: &ServiceKey) -> bool {
     let mut frontier = vec![caller.clone()];
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for _ in 0..4 {
         let next: Vec<ServiceKey> = frontier.iter().flat_map(|service| graph.callees(service)).collect();
         if next.contains(callee) {

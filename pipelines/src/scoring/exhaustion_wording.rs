@@ -10,7 +10,7 @@ use super::finding::{Finding, RuleName, Suspect};
 use crate::features::{ResourceSignal, ServiceKey};
 
 /// Resource on the wire, and its unit.
-const fn named(signal: ResourceSignal) -> (&'static str, &'static str) {
+pub(super) const fn named(signal: ResourceSignal) -> (&'static str, &'static str) {
     match signal {
         ResourceSignal::Memory => ("memory", "By"),
         ResourceSignal::Heap => ("heap", "By"),
@@ -18,7 +18,9 @@ const fn named(signal: ResourceSignal) -> (&'static str, &'static str) {
         ResourceSignal::FileDescriptors => ("file descriptors", "{descriptor}"),
         ResourceSignal::Threads => ("threads", "{thread}"),
         ResourceSignal::PoolInUse => ("connections", "{connection}"),
-        ResourceSignal::Cpu | ResourceSignal::Restarts | ResourceSignal::PoolPending => ("resource", "1"),
+        ResourceSignal::PoolPending => ("requests that wait for a connection", "{request}"),
+        ResourceSignal::Cpu => ("processor use", "{cpu}"),
+        ResourceSignal::Restarts => ("restarts", "{restart}"),
     }
 }
 

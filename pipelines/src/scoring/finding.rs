@@ -19,7 +19,9 @@ pub enum RuleName {
     Exhaustion,
     /// A static threshold.
     Slo,
-    /// The robust baseline of a service's own signals.
+    /// A service or a signal that is not heard any more, `models::absence`.
+    Absence,
+    /// A service's own signals against their past, `models::bank`.
     Baseline,
 }
 
@@ -33,6 +35,7 @@ impl RuleName {
             Self::BeforeAfter => "before_after",
             Self::Exhaustion => "exhaustion",
             Self::Slo => "slo",
+            Self::Absence => "absence",
             Self::Baseline => "baseline",
         }
     }

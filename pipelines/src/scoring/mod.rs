@@ -1,8 +1,9 @@
-//! Feature rows to statements: the canary test, silence, CPU per request, static thresholds.
+//! Feature rows to statements: the canary test, silence, CPU per request, static thresholds, baselines of single series.
 //!
 //! Routes rows to the models and words what they say; score before learn; state per service, bounded. What it does
 //! not do: group findings (`incident`) or weigh them (`risk`).
 
+mod absence;
 mod calendar;
 mod capsule;
 mod cells;
@@ -14,6 +15,7 @@ mod finding;
 mod lines;
 mod nodes;
 mod roster;
+mod series;
 mod service;
 mod silence;
 mod slo;
@@ -25,6 +27,7 @@ mod yardstick;
 pub use calendar::local_calendar;
 pub use capsule::{Rerun, rerun};
 pub use finding::{Finding, RuleName, Statement, Suspect};
+pub use series::{SeriesCounts, SeriesParams};
 pub use service::{Scoring, ScoringCounts, ScoringParams};
 pub use standing::{Standing, VerdictBoard};
 

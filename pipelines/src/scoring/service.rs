@@ -1,6 +1,6 @@
 //! All services: routes rows, runs each service's comparison, thresholds and watches, and collects what they state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::Capsule;
@@ -8,6 +8,7 @@ use engine::record::{NANOS_PER_SEC, UnixNanos};
 use models::sequential::CanaryValidParams;
 use serde::{Deserialize, Serialize};
 
+use super::absence::AbsenceWatch;
 use super::capsule::Tape;
 use super::cells::{Cadence, CellBuffer, OWN_P90, ServiceTick};
 use super::contest::{Contest, Turn, fresh_test};
@@ -18,6 +19,7 @@ use super::finding::{Statement, Suspect};
 use super::lines::LineWatch;
 use super::nodes::{NodeCondition, NodeTally, Nodes};
 use super::roster::Roster;
+use super::series::{Gate, Golden, SeriesCounts, SeriesParams, SeriesWatch};
 use super::silence;
 use super::slo::SloWatch;
 use super::standing::Standing;
@@ -33,6 +35,8 @@ pub struct ScoringParams {
     pub canary: CanaryValidParams,
     /// Static thresholds.
     pub slo: SloPlan,
+    /// The baselines of single series.
+    pub series: SeriesParams,
     /// Services at the most.
     pub services_max: usize,
 }
@@ -50,6 +54,10 @@ pub struct ScoringCounts {
     pub forecasts_refused: u64,
     /// Findings of resources that run out.
     pub exhaustions_found: u64,
+    /// Environments of which nothing at all is heard now.
+    pub silent_reporters: u64,
+    /// The baselines of single series.
+    pub series: SeriesCounts,
 }
 
 /// State of one service.
@@ -62,6 +70,7 @@ struct ServiceState {
     cost: CostWatch,
     lines: LineWatch,
     slo: SloWatch,
+    golden: Golden,
     /// Whether something stands about the present suspect.
     stands: bool,
     /// Shares of bad requests of the control, decayed; for nodes.
@@ -81,6 +90,8 @@ pub struct Scoring {
     services: BTreeMap<ServiceKey, ServiceState>,
     nodes: Nodes,
     exhaustion: ExhaustionWatch,
+    series: SeriesWatch,
+    absence: AbsenceWatch,
     counts: ScoringCounts,
 }
 
@@ -89,10 +100,12 @@ impl Scoring {
     #[must_use]
     pub fn new(params: ScoringParams) -> Self {
         Self {
+            series: SeriesWatch::new(params.series.clone()),
             params,
             services: BTreeMap::new(),
             nodes: Nodes::default(),
             exhaustion: ExhaustionWatch::default(),
+            absence: AbsenceWatch::default(),
             counts: ScoringCounts::default(),
         }
     }
@@ -100,25 +113,69 @@ impl Scoring {
     /// What found no room so far.
     #[must_use]
     pub fn counts(&self) -> ScoringCounts {
-        self.counts
+        ScoringCounts { series: self.series.counts(), ..self.counts }
     }
 
-    /// Takes in the rows that closed; gives the statements, by service.
-    pub fn on_rows(&mut self, rows: &FeatureRows) -> Vec<Statement> {
+    /// Takes in the rows that closed; gives the statements, by service. `troubled` are services on which an incident is open:
+    /// what they show meanwhile is no example of what is normal.
+    pub fn on_rows(&mut self, rows: &FeatureRows, troubled: &BTreeSet<ServiceKey>) -> Vec<Statement> {
         self.take_presence(rows);
         self.take_calls(rows);
         self.take_lines(rows);
         self.take_resources(rows);
         let mut statements = Vec::new();
         for (key, state) in &mut self.services {
-            state.close(rows.upto, &mut self.nodes);
+            state.close(rows.upto, &mut self.nodes, self.params.series.window_secs);
             statements.extend(state.judge(key, rows.upto, &self.params, &self.nodes));
         }
         self.exhaustion.on_rows(rows);
         statements.extend(self.running_out(rows.upto));
+        self.judge_series(rows, troubled, &mut statements);
+        self.absence.on_rows(rows, self.params.services_max);
+        let services = &self.services;
+        let is_compared = |service: &ServiceKey| {
+            services.get(service).is_some_and(|state| state.contest.suspect().is_some())
+        };
+        statements.extend(self.absence.statements(rows.upto, is_compared));
+        self.counts.silent_reporters = self.absence.silent_reporters;
         self.nodes.expire(rows.upto);
         self.services.retain(|_, state| state.last_row_at + 3_600 * NANOS_PER_SEC >= rows.upto);
         statements
+    }
+
+    /// Every signal against its own past: findings of their own, and support for those about a suspected version.
+    fn judge_series(
+        &mut self,
+        rows: &FeatureRows,
+        troubled: &BTreeSet<ServiceKey>,
+        statements: &mut Vec<Statement>,
+    ) {
+        let golden = self.services.iter_mut().map(|(key, state)| (key, state.golden.take()));
+        let golden = golden.filter(|(_, points)| !points.is_empty());
+        let golden = golden.map(|(key, points)| (key.clone(), points)).collect();
+        let found = statements.iter().filter_map(|statement| match statement {
+            Statement::Found(finding) => Some(&finding.service),
+            Statement::Cleared { .. } => None,
+        });
+        let found: BTreeSet<ServiceKey> = found.cloned().collect();
+        let services = &self.services;
+        let gate = |service: &ServiceKey| {
+            let state = services.get(service);
+            let is_compared = state.is_some_and(|state| state.contest.suspect().is_some());
+            let gate = match state {
+                Some(state) if state.stands => Gate::Discard,
+                _ if is_compared || troubled.contains(service) || found.contains(service) => Gate::Hold,
+                _ => Gate::Learn,
+            };
+            (gate, is_compared)
+        };
+        self.series.on_rows(rows, golden, gate);
+        for statement in statements.iter_mut() {
+            if let Statement::Found(finding) = statement {
+                self.series.support(finding);
+            }
+        }
+        statements.extend(self.series.statements(rows.upto));
     }
 
     /// Findings about resources that run out, one a service at the most.
@@ -168,17 +225,20 @@ impl Scoring {
     /// State for the checkpoint.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        let parts = (&self.services, &self.nodes, &self.exhaustion, &self.counts);
+        let series = self.series.save();
+        let parts = (&self.services, &self.nodes, &self.exhaustion, &self.absence, &self.counts, series);
         postcard::to_stdvec(&parts).expect("plain values always serialise")
     }
 
     /// Takes over a saved state.
     ///
     /// # Errors
-    /// The decoder's words, for bytes that are not a state of this version.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), postcard::Error> {
-        (self.services, self.nodes, self.exhaustion, self.counts) = postcard::from_bytes(bytes)?;
-        Ok(())
+    /// Words, for bytes that are not a state of this version.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let series: Vec<u8>;
+        (self.services, self.nodes, self.exhaustion, self.absence, self.counts, series) =
+            postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
+        self.series.load(&series)
     }
 
     fn state(&mut self, key: &ServiceKey, cadence: Cadence, at: UnixNanos) -> Option<&mut ServiceState> {
@@ -207,6 +267,7 @@ impl Scoring {
         let mut calls: Vec<&CallRow> = rows.calls.iter().collect();
         calls.sort_by(|a, b| (a.end_at, &a.subject, &a.operation).cmp(&(b.end_at, &b.subject, &b.operation)));
         let mut nodes = std::mem::take(&mut self.nodes);
+        let window_secs = self.params.series.window_secs;
         for row in calls {
             let cadence = Cadence::of(row);
             let canary = self.params.canary;
@@ -217,8 +278,9 @@ impl Scoring {
             }
             let tick = state.take_call(row);
             if let Some(tick) = tick {
-                state.on_tick(&tick, &mut nodes);
+                state.on_tick(&tick, &mut nodes, window_secs);
             }
+            state.golden.add(row);
             self.counts.cadence_changes += u64::from(changed);
         }
         self.nodes = nodes;
@@ -262,6 +324,7 @@ impl ServiceState {
             cost: CostWatch::default(),
             lines: LineWatch::default(),
             slo: SloWatch::default(),
+            golden: Golden::default(),
             stands: false,
             bad_share: 0.0,
             last_row_at: at,
@@ -286,7 +349,8 @@ impl ServiceState {
     }
 
     /// A complete tick: the tests first, then what counts as normal learns from the control.
-    fn on_tick(&mut self, tick: &ServiceTick, nodes: &mut Nodes) {
+    fn on_tick(&mut self, tick: &ServiceTick, nodes: &mut Nodes, window_secs: u64) {
+        self.golden.on_tick(tick, window_secs);
         self.contest.on_tick(tick, &self.roster, &self.yardstick);
         self.slo.on_tick(tick);
         let control_arm = self.contest.control_arm().cloned();
@@ -325,9 +389,9 @@ impl ServiceState {
     }
 
     /// Closes what ended, and looks at who is there.
-    fn close(&mut self, upto: UnixNanos, nodes: &mut Nodes) {
+    fn close(&mut self, upto: UnixNanos, nodes: &mut Nodes, window_secs: u64) {
         if let Some(tick) = self.cells.close_upto(upto) {
-            self.on_tick(&tick, nodes);
+            self.on_tick(&tick, nodes, window_secs);
         }
         self.roster.expire(upto);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::telemetry::{Metric, MetricKind, MetricSpec, Telemetry};
 
+use crate::scoring::SeriesCounts;
 use crate::wiring::JudgeReport;
 
 const OPEN_INCIDENTS: MetricSpec = MetricSpec {
@@ -20,6 +21,48 @@ const LOG_TEMPLATES: MetricSpec = MetricSpec {
     help: "Log templates found so far, in all services.",
 };
 
+const SILENT_REPORTERS: MetricSpec = MetricSpec {
+    name: "bellwether_silent_reporters",
+    kind: MetricKind::Gauge,
+    labels: &[],
+    help: "Environments whose services all fell silent at once: whoever reports them did.",
+};
+
+const JUDGED_SERIES: MetricSpec = MetricSpec {
+    name: "bellwether_judged_series",
+    kind: MetricKind::Gauge,
+    labels: &["tier"],
+    help: "Series that are held against their own past, by the detector that speaks for them: the small or the full one.",
+};
+
+const JUDGED_POINTS: MetricSpec = MetricSpec {
+    name: "bellwether_judged_points_total",
+    kind: MetricKind::Counter,
+    labels: &[],
+    help: "Points of these series that were judged.",
+};
+
+const WITHHELD_POINTS: MetricSpec = MetricSpec {
+    name: "bellwether_withheld_points_total",
+    kind: MetricKind::Counter,
+    labels: &["reason"],
+    help: "Of them, those that taught nothing: something was open on the service (held), or its version was failing (discarded).",
+};
+
+const SERIES_ALARMS: MetricSpec = MetricSpec {
+    name: "bellwether_series_alarms_total",
+    kind: MetricKind::Counter,
+    labels: &[],
+    help: "Alarms of single series that their budgets let pass.",
+};
+
+const SERIES_ADMISSIONS: MetricSpec = MetricSpec {
+    name: "bellwether_series_admissions_total",
+    kind: MetricKind::Counter,
+    labels: &["outcome"],
+    help: "Times that a series asked for the full detector in vain (refused), or took the place of a less useful one (replaced).",
+};
+
 /// Counts of features that are not drops.
 const FINE: [&str; 4] = ["spans_taken", "lines_taken", "points_taken", "templates_found"];
 
@@ -32,6 +75,7 @@ const LEVELS: [&str; 3] = ["monitor", "alert", "act"];
 pub(crate) struct JudgeMetrics {
     last: Option<BTreeMap<(&'static str, &'static str), u64>>,
     events: Option<[[u64; 3]; 3]>,
+    series: Option<SeriesCounts>,
 }
 
 impl JudgeMetrics {
@@ -51,6 +95,10 @@ impl JudgeMetrics {
         telemetry.gauge(OPEN_INCIDENTS, &[]).set_count(report.open_incidents as u64);
         let templates = report.features.iter().find(|(reason, _)| *reason == "templates_found");
         telemetry.gauge(LOG_TEMPLATES, &[]).set_count(templates.map_or(0, |(_, n)| *n));
+        telemetry.gauge(SILENT_REPORTERS, &[]).set_count(report.scoring.silent_reporters);
+        let known = base.map_or_else(SeriesCounts::default, |base| base.scoring.series);
+        let before = self.series.replace(report.scoring.series).unwrap_or(known);
+        series(&report.scoring.series, &before, telemetry);
         let restored = base.map_or_else(Default::default, |base| base.judge.risk_events);
         let before = self.events.replace(report.judge.risk_events).unwrap_or(restored);
         for (status, (now, before)) in STATUSES.iter().zip(report.judge.risk_events.iter().zip(before)) {
@@ -59,6 +107,23 @@ impl JudgeMetrics {
             }
         }
     }
+}
+
+/// The baselines of single series: what there is now, and what was counted since `before`.
+fn series(now: &SeriesCounts, before: &SeriesCounts, telemetry: &Telemetry) {
+    telemetry.gauge(JUDGED_SERIES, &["small"]).set_count(now.series.saturating_sub(now.full));
+    telemetry.gauge(JUDGED_SERIES, &["full"]).set_count(now.full);
+    telemetry.gauge(Metric::StateBytes, &["series"]).set_count(now.bytes);
+    let count = |metric: MetricSpec, labels: &[&str], of: fn(&SeriesCounts) -> u64| {
+        telemetry.counter(metric, labels).add(of(now).saturating_sub(of(before)));
+    };
+    count(JUDGED_POINTS, &[], |counts| counts.judged);
+    count(WITHHELD_POINTS, &["held"], |counts| counts.held);
+    count(WITHHELD_POINTS, &["discarded"], |counts| counts.discarded);
+    count(SERIES_ALARMS, &[], |counts| counts.alarms);
+    count(SERIES_ADMISSIONS, &["refused"], |counts| counts.admissions_refused);
+    count(SERIES_ADMISSIONS, &["replaced"], |counts| counts.admissions_replaced);
+    count(Metric::StateEvicted.spec(), &["series", "silent"], |counts| counts.expired);
 }
 
 fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {
@@ -71,6 +136,7 @@ fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {
     counts.insert(("scoring", "services_refused"), report.scoring.services_refused);
     counts.insert(("scoring", "pods_refused"), report.scoring.pods_refused);
     counts.insert(("scoring", "forecasts_refused"), report.scoring.forecasts_refused);
+    counts.insert(("scoring", "series_refused"), report.scoring.series.refused);
     counts.insert(("scoring", "cadence_changes"), report.scoring.cadence_changes);
     counts.insert(("incident", "refused"), report.incidents.refused);
     counts.insert(("judge", "messages_unreadable"), report.judge.messages_unreadable);

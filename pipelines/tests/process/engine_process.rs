@@ -18,11 +18,17 @@ pub(crate) struct Engine {
 impl Engine {
     /// Starts it over a data directory and waits until it is ready to take telemetry.
     pub(crate) fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &[])
+    }
+
+    /// The same with settings.
+    pub(crate) fn start_with(data_dir: &Path, settings: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bellwether"))
             .args(["run", "--data-dir"])
             .arg(data_dir)
             .args(["--set", "receive.grpc_address=127.0.0.1:0", "--set", "receive.http_address=127.0.0.1:0"])
             .args(["--set", "api.address=127.0.0.1:0", "--set", "checkpoint.every_secs=1"])
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .env("NO_COLOR", "1")
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())

@@ -3,29 +3,32 @@
 use std::path::Path;
 use std::time::Duration;
 
-use engine::record::RecordKind;
+use engine::record::{Record, RecordKind};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::engine_process::{Engine, now};
 use super::http::Connection;
-use super::recording::{copy_log, ending_now, lay, moved, part, read_to_the_end, records, secs, told, wall};
+use super::queue_recording;
+use super::recording::{
+    copy_log, ending_now, lay, moved, part, read_to_the_end, records, records_of, secs, told, wall,
+};
 
 const SEED: u64 = 7;
 
 /// What an undisturbed run says about the same log.
-fn undisturbed(data_dir: &Path) -> Vec<String> {
+fn undisturbed(data_dir: &Path, settings: &[&str]) -> Vec<String> {
     let other = tempfile::tempdir().unwrap();
     copy_log(data_dir, other.path());
-    read_to_the_end(other.path());
+    read_to_the_end(other.path(), settings);
     told(other.path())
 }
 
 /// Reads what the last process left unread, and holds everything against an undisturbed run.
-fn holds(data_dir: &Path, n_kills: usize) {
-    let expected = undisturbed(data_dir);
+fn holds(data_dir: &Path, n_kills: usize, settings: &[&str]) {
+    let expected = undisturbed(data_dir, settings);
     let before = told(data_dir).len();
-    read_to_the_end(data_dir);
+    read_to_the_end(data_dir, settings);
     let said = told(data_dir);
     println!("{n_kills} kills, {} risk events, {before} of them before the last start", said.len());
     assert!(expected.len() >= 2, "the recording must say something, or nothing is proven");
@@ -33,24 +36,29 @@ fn holds(data_dir: &Path, n_kills: usize) {
 }
 
 /// Lives end after a random time; those of `told_before_kill` at once when so many events have been told.
-fn killed_while_reading(lifetimes_ms: &[u64], told_before_kill: &[usize]) {
+fn killed_while_reading(
+    recorded: Vec<Record>,
+    settings: &[&str],
+    lifetimes_ms: &[u64],
+    told_before_kill: &[usize],
+) {
     let dir = tempfile::tempdir().unwrap();
-    lay(dir.path(), &ending_now(records("err3")));
+    lay(dir.path(), &ending_now(recorded));
     let mut n_events = Vec::new();
     for lifetime in lifetimes_ms {
-        let engine = Engine::start(dir.path());
+        let engine = Engine::start_with(dir.path(), settings);
         std::thread::park_timeout(Duration::from_millis(*lifetime));
         engine.kill();
         n_events.push(told(dir.path()).len());
     }
     for n in told_before_kill {
-        let engine = Engine::start(dir.path());
+        let engine = Engine::start_with(dir.path(), settings);
         engine.events(*n);
         engine.kill();
         n_events.push(told(dir.path()).len());
     }
     println!("events after each kill: {n_events:?}");
-    holds(dir.path(), lifetimes_ms.len() + told_before_kill.len());
+    holds(dir.path(), lifetimes_ms.len() + told_before_kill.len(), settings);
 }
 
 /// Scenario: the program works through a recorded rollout in its log and is killed six times: at random moments, and as soon
@@ -61,7 +69,20 @@ fn a_killed_reader_says_the_same_bytes() {
     println!("seed {SEED}");
     let mut chance = StdRng::seed_from_u64(SEED);
     let lifetimes: Vec<u64> = (0..3).map(|_| chance.gen_range(0..1500)).collect();
-    killed_while_reading(&lifetimes, &[1, 3, 5]);
+    killed_while_reading(records("err3"), &[], &lifetimes, &[1, 3, 5]);
+}
+
+/// Scenario: the same while single series are learned for minutes, one stands out, and it is over. Guarantees: the same,
+/// about that series.
+#[test]
+fn a_killed_reader_says_the_same_of_a_series() {
+    println!("seed {SEED}");
+    let folder = tempfile::tempdir().unwrap();
+    queue_recording::write(folder.path());
+    let mut chance = StdRng::seed_from_u64(SEED);
+    let lifetimes: Vec<u64> = (0..3).map(|_| chance.gen_range(0..600)).collect();
+    let recorded = records_of(folder.path().to_owned());
+    killed_while_reading(recorded, &queue_recording::SETTINGS, &lifetimes, &[1, 2]);
 }
 
 /// Scenario: the same with twenty random moments, and lives so short that many end before the first checkpoint.
@@ -72,7 +93,7 @@ fn twenty_kills_while_reading_say_the_same_bytes() {
     println!("seed {SEED}");
     let mut chance = StdRng::seed_from_u64(SEED);
     let lifetimes: Vec<u64> = (0..20).map(|_| chance.gen_range(0..800)).collect();
-    killed_while_reading(&lifetimes, &[]);
+    killed_while_reading(records("err3"), &[], &lifetimes, &[]);
 }
 
 /// Scenario: a recorded bad rollout is sent over OTLP in real time for 100 s, and the program is killed twenty times at
@@ -120,7 +141,7 @@ fn twenty_kills_while_receiving_say_the_same_bytes() {
     engine.stop();
     println!("{acknowledged} requests acknowledged");
     assert_eq!(n_kills, KILLS);
-    holds(dir.path(), n_kills);
+    holds(dir.path(), n_kills, &[]);
 }
 
 fn is_taken(engine: &Engine, path: &str, body: &[u8]) -> bool {

@@ -9,5 +9,7 @@ mod changes;
 mod engine_process;
 mod http;
 mod kills;
+#[path = "../queue_recording/mod.rs"]
+mod queue_recording;
 mod recording;
 mod verdict;

@@ -29,7 +29,11 @@ pub(crate) fn wall() -> UnixNanos {
 
 /// The records of a recorded rollout with the stamps of their arrival, clock records among them.
 pub(crate) fn records(fault: &str) -> Vec<Record> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/canaryrec").join(fault);
+    records_of(Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/canaryrec").join(fault))
+}
+
+/// The same of the recording in a folder.
+pub(crate) fn records_of(folder: PathBuf) -> Vec<Record> {
     let config = FileConfig { tail_secs: 90, ..FileConfig::new(vec![folder], "default".into()) };
     let mut source = FileSource::open(&config, &ResumeAt::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -144,10 +148,12 @@ pub(crate) fn told(data_dir: &Path) -> Vec<String> {
 }
 
 /// Runs a lane over the log of a data directory, from its checkpoints if it has any, to the end of the log and no further.
-pub(crate) fn read_to_the_end(data_dir: &Path) {
+pub(crate) fn read_to_the_end(data_dir: &Path, settings: &[&str]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let plan = read_files(&[], &["checkpoint.every_secs=1".to_owned()]).unwrap();
+        let settings = settings.iter().chain(&["checkpoint.every_secs=1"]);
+        let settings: Vec<String> = settings.map(|setting| (*setting).to_owned()).collect();
+        let plan = read_files(&[], &settings).unwrap();
         let telemetry = Telemetry::new().unwrap();
         // a clock that stands still: the log gets no record that the other run did not see
         let (clock, _hand) = Clock::simulated(0);

@@ -1,0 +1,196 @@
+//! What is known of one series beside the state of its detector: how rare its scores are, and what stands about it.
+
+use engine::record::{NANOS_PER_SEC, UnixNanos};
+use models::RawScore;
+use models::absence::Arrivals;
+use models::bank::Judged;
+use models::calibrate::{AlarmStep, Surprise, TailCalibrator};
+use models::univariate::{Lesson, Shape};
+use serde::{Deserialize, Serialize};
+
+use super::params::SeriesParams;
+use crate::scoring::absence::params as missing;
+
+/// Decades from which on a point is worth telling beside another finding.
+const UNUSUAL_DECADES: f64 = 2.5;
+/// For how long such a point is remembered.
+const UNUSUAL_FOR: UnixNanos = 3_600 * NANOS_PER_SEC;
+/// Points in a row within the usual after which an episode is over.
+const CALM_POINTS: u8 = 3;
+/// Time after which a shift or a drift is how the series is now.
+const SHIFT: UnixNanos = 1_800 * NANOS_PER_SEC;
+/// An episode of a series without points is over.
+const SILENT: UnixNanos = 600 * NANOS_PER_SEC;
+/// Weight of a point in the plain level, once it is known.
+const LEVEL_RATE: f64 = 1.0 / 512.0;
+/// Time after which an expectation has seen everything that a week holds.
+const FULLY_MATURE_SECS: f64 = 7.0 * 86_400.0;
+
+/// One point and what was expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) at: UnixNanos,
+    pub(crate) value: f64,
+    pub(crate) expected: f64,
+    /// A usual deviation from it.
+    pub(crate) deviation: f64,
+    /// How rare such a score is in this series.
+    pub(crate) decades: f64,
+    /// Only the full tier tells it.
+    pub(crate) shape: Option<Shape>,
+    /// Time for which the series was learned, seconds.
+    pub(crate) learned_secs: f64,
+}
+
+impl Seen {
+    /// How much history stands behind it, 0 to 1.
+    pub(crate) fn maturity(&self) -> f64 {
+        (self.learned_secs / FULLY_MATURE_SECS).clamp(0.0, 1.0)
+    }
+
+    pub(crate) fn is_above(&self) -> bool {
+        self.value > self.expected
+    }
+}
+
+/// Since an alarm was given about a series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Episode {
+    pub(crate) since_at: UnixNanos,
+    /// The rarest point.
+    pub(crate) worst: Seen,
+    /// The newest point that was still unusual.
+    last: Seen,
+    calm: u8,
+}
+
+/// A series of a service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Its number in the bank.
+    pub(crate) number: u32,
+    pub(crate) first_at: UnixNanos,
+    pub(crate) last_at: UnixNanos,
+    /// How far apart its points come.
+    pub(crate) arrivals: Arrivals,
+    /// Whether `tail` knows scores of the full tier; those of the two tiers do not compare.
+    is_full: bool,
+    tail: TailCalibrator,
+    level: f64,
+    spread: f64,
+    points: u32,
+    /// The newest point that was rare, whether or not an alarm was due.
+    pub(crate) unusual: Option<Seen>,
+    pub(crate) episode: Option<Episode>,
+}
+
+impl Record {
+    pub(crate) fn new(number: u32, at: UnixNanos, params: &SeriesParams) -> Self {
+        Self {
+            number,
+            first_at: at,
+            last_at: at,
+            arrivals: Arrivals::new(&missing()),
+            is_full: false,
+            tail: TailCalibrator::new(&params.tail),
+            level: 0.0,
+            spread: 0.0,
+            points: 0,
+            unusual: None,
+            episode: None,
+        }
+    }
+
+    /// Weighs a judgement among the past ones of the series, then learns it.
+    pub(crate) fn weigh(
+        &mut self,
+        (at, value): (UnixNanos, f64),
+        judged: &Judged,
+        lesson: Lesson,
+        params: &SeriesParams,
+    ) -> Option<Seen> {
+        self.last_at = self.last_at.max(at);
+        self.arrivals.learn(at);
+        let (level, spread) = (self.level, self.spread);
+        if lesson == Lesson::Learn && value.is_finite() {
+            self.learn_level(value);
+        }
+        let (is_full, raw, expected, deviation, shape) = match judged {
+            Judged::Not => return None,
+            Judged::Hot(reading) => (false, RawScore::new(reading.surprise)?, level, spread, None),
+            Judged::Full(reading) => {
+                let raw = RawScore::new(reading.surprise)?;
+                (true, raw, reading.expected, reading.deviation, Some(reading.shape))
+            }
+        };
+        if is_full != self.is_full {
+            self.is_full = is_full;
+            self.tail = TailCalibrator::new(&params.tail);
+        }
+        let is_mature = self.tail.maturity().is_mature();
+        let decades = if is_mature { self.tail.p_value(raw).surprise().decades() } else { 0.0 };
+        if lesson == Lesson::Learn {
+            self.tail.observe(at, raw);
+        }
+        let learned_secs = (at - self.first_at) as f64 / 1e9;
+        let seen = Seen { at, value, expected, deviation, decades, shape, learned_secs };
+        self.unusual = match self.unusual {
+            _ if decades >= UNUSUAL_DECADES => Some(seen),
+            known => known.filter(|known| at.saturating_sub(known.at) < UNUSUAL_FOR),
+        };
+        Some(seen)
+    }
+
+    /// What its next point is to teach: nothing while an episode stands, or an anomaly would soon be normal.
+    pub(crate) fn lesson(&self, asked: Lesson) -> Lesson {
+        if self.episode.is_some() { Lesson::Withhold } else { asked }
+    }
+
+    /// What the alarm budget may be asked about: the young stay calm.
+    pub(crate) fn surprise(&self, seen: &Seen, params: &SeriesParams) -> Surprise {
+        let is_old = seen.learned_secs >= params.learning_secs;
+        Surprise::clamped(if is_old { seen.decades } else { 0.0 })
+    }
+
+    /// Follows the episode through one point.
+    pub(crate) fn follow(&mut self, seen: Seen, step: &AlarmStep, params: &SeriesParams) {
+        if step.state.is_alarm() && self.episode.is_none() {
+            self.episode = Some(Episode { since_at: seen.at, worst: seen, last: seen, calm: 0 });
+            return;
+        }
+        let Some(episode) = &mut self.episode else { return };
+        let is_high = seen.decades >= step.threshold - params.each.values().hysteresis_decades;
+        episode.calm = if is_high { 0 } else { episode.calm.saturating_add(1) };
+        if is_high {
+            episode.last = seen;
+            if seen.decades > episode.worst.decades {
+                episode.worst = seen;
+            }
+        }
+    }
+
+    /// Ends an episode that is over; why, in words.
+    pub(crate) fn end(&mut self, now: UnixNanos) -> Option<&'static str> {
+        let episode = self.episode?;
+        let lasting = matches!(episode.last.shape, Some(Shape::LevelShift | Shape::Drift));
+        let why = if episode.calm >= CALM_POINTS {
+            "it is within the usual again"
+        } else if self.last_at.saturating_add(SILENT) < now {
+            "it has no values any more"
+        } else if lasting && episode.since_at.saturating_add(SHIFT) <= now {
+            "it has stayed at its new level, which is learned from now on"
+        } else {
+            return None;
+        };
+        self.episode = None;
+        Some(why)
+    }
+
+    fn learn_level(&mut self, value: f64) {
+        self.points = self.points.saturating_add(1);
+        let rate = LEVEL_RATE.max(1.0 / f64::from(self.points));
+        let off = value - self.level;
+        self.level += rate * off;
+        self.spread += rate * (off.abs() - self.spread);
+    }
+}

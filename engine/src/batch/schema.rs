@@ -147,7 +147,8 @@ static LOGS: LazyLock<SchemaRef> = LazyLock::new(|| {
         (at, DataType::Int64, false),
         (observed, DataType::Int64, false),
         (severity, DataType::UInt8, false),
-        (logger, DataType::Utf8, false),
+        // of few different ones, each for many rows
+        (logger, DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8)), false),
         // text as it is; every other kind of body as canonical JSON
         (body, DataType::Utf8, false),
         (is_text, DataType::Boolean, false),

@@ -3,8 +3,8 @@
 //! What this module does not do: copy, or check again what [`crate::decode`] promised about the columns.
 
 use arrow::array::{
-    Array, AsArray, BooleanArray, FixedSizeBinaryArray, GenericBinaryArray, ListArray, RecordBatch,
-    StringArray,
+    Array, ArrayAccessor, AsArray, BooleanArray, FixedSizeBinaryArray, GenericBinaryArray, ListArray,
+    RecordBatch, StringArray, TypedDictionaryArray,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 
@@ -452,7 +452,7 @@ pub struct LogRow<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Logs<'a> {
     batch: &'a RecordBatch,
-    logger: &'a StringArray,
+    logger: TypedDictionaryArray<'a, UInt32Type, StringArray>,
     body: &'a StringArray,
     is_text: &'a BooleanArray,
     trace_id: &'a FixedSizeBinaryArray,
@@ -467,7 +467,7 @@ impl<'a> Logs<'a> {
     pub fn of(batch: &'a RecordBatch) -> Self {
         Self {
             batch,
-            logger: batch.column(4).as_string(),
+            logger: batch.column(4).as_dictionary().downcast_dict().expect("the loggers are texts"),
             body: batch.column(5).as_string(),
             is_text: batch.column(6).as_boolean(),
             trace_id: batch.column(7).as_fixed_size_binary(),

@@ -37,8 +37,8 @@ pub(super) fn key_within(outer: ByteKey, part: &[u8]) -> ByteKey {
 
 /// The key of a metric within a scope.
 #[inline(always)]
-pub(super) fn metric_key(scope: ByteKey, name: &str, unit: &str, kind: u8) -> ByteKey {
-    key_of([scope, xxh3_128(name.as_bytes()), xxh3_128(unit.as_bytes()), u128::from(kind)])
+pub(super) fn metric_key(scope: ByteKey, name: &[u8], unit: &[u8], kind: u8) -> ByteKey {
+    key_of([scope, xxh3_128(name), xxh3_128(unit), u128::from(kind)])
 }
 
 #[inline(always)]
@@ -52,8 +52,9 @@ pub(super) struct MetricHead<'a> {
     pub(super) key: ByteKey,
     /// Place among the speakers.
     pub(super) speaker: u32,
-    pub(super) name: &'a str,
-    pub(super) unit: &'a str,
+    /// Name and unit, which are texts.
+    pub(super) name: &'a [u8],
+    pub(super) unit: &'a [u8],
     pub(super) kind: MetricKind,
 }
 
@@ -64,24 +65,54 @@ pub(super) struct Speaker {
     pub(super) scope: Arc<Scope>,
 }
 
-/// A known series, and its place in the table.
-#[derive(Debug)]
-struct Slot {
-    metric: ByteKey,
-    attributes: u128,
-    place: u32,
+/// By which a series is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SeriesKey {
+    pub(super) metric: ByteKey,
+    /// Hash of the encoded attributes.
+    pub(super) attributes: u128,
 }
 
-impl Slot {
+impl SeriesKey {
     #[inline(always)]
-    fn hash(metric: ByteKey, attributes: u128) -> u64 {
+    fn hash(self) -> u64 {
         // both are hashes already, and independent of each other
-        (metric ^ attributes) as u64
+        (self.metric ^ self.attributes) as u64
+    }
+}
+
+/// The known series.
+///
+/// # Invariants
+/// `by_hash` holds every place of `keys`, which are those of the table.
+#[derive(Debug, Default)]
+struct KnownSeries {
+    keys: Vec<SeriesKey>,
+    by_hash: HashTable<u32>,
+    table: Arc<SeriesTable>,
+    /// The place behind the one that was found last: an exporter says its series in the same order every time.
+    expected: usize,
+}
+
+impl KnownSeries {
+    #[inline(always)]
+    fn place(&mut self, key: SeriesKey) -> Option<u32> {
+        let place = if self.keys.get(self.expected) == Some(&key) {
+            self.expected as u32
+        } else {
+            *self.by_hash.find(key.hash(), |place| self.keys[*place as usize] == key)?
+        };
+        self.expected = place as usize + 1;
+        Some(place)
     }
 
-    #[inline(always)]
-    fn is(&self, metric: ByteKey, attributes: u128) -> bool {
-        self.attributes == attributes && self.metric == metric
+    fn add(&mut self, key: SeriesKey, series: Series) -> u32 {
+        let place =
+            u32::try_from(self.keys.len()).expect("a batch has no more rows than its limit of 32 bits");
+        self.table.fill(place, Arc::new(series));
+        self.keys.push(key);
+        self.by_hash.insert_unique(key.hash(), place, |place| self.keys[*place as usize].hash());
+        place
     }
 }
 
@@ -100,8 +131,7 @@ pub(super) struct Caches {
     purpose: Purpose,
     resources: HashMap<ByteKey, Arc<Resource>, FixedState>,
     scopes: HashMap<ByteKey, Arc<Scope>, FixedState>,
-    series: HashTable<Slot>,
-    table: Arc<SeriesTable>,
+    series: KnownSeries,
     texts: Texts,
     cached_max: usize,
     depth_max: u32,
@@ -115,8 +145,7 @@ impl Caches {
             purpose: Purpose::Batches,
             resources: HashMap::with_hasher(FixedState::default()),
             scopes: HashMap::with_hasher(FixedState::default()),
-            series: HashTable::new(),
-            table: Arc::default(),
+            series: KnownSeries::default(),
             texts: Texts::new(cached_max),
             cached_max,
             depth_max,
@@ -139,16 +168,15 @@ impl Caches {
 
     /// A new batch of metrics begins.
     pub(super) fn begin(&mut self) {
-        if self.series.len() >= self.cached_max {
-            self.series.clear();
-            self.table = Arc::default();
+        if self.series.keys.len() >= self.cached_max {
+            self.series = KnownSeries::default();
             self.n_resets += 1;
         }
     }
 
     /// The table that the places of [`Caches::place`] are in.
     pub(super) fn table(&self) -> Arc<SeriesTable> {
-        Arc::clone(&self.table)
+        Arc::clone(&self.series.table)
     }
 
     /// The resource of an encoded `Resource`, and its key.
@@ -199,12 +227,10 @@ impl Caches {
         Ok((key, scope))
     }
 
-    /// The place of the series of encoded point attributes, of which the hash is told; `None` for a new one. One call's
-    /// loads do not wait for another's.
+    /// The place of a series; `None` for a new one. One call's loads do not wait for another's.
     #[inline(always)]
-    pub(super) fn place(&self, metric: ByteKey, attributes: u128) -> Option<u32> {
-        let is_it = |slot: &Slot| slot.is(metric, attributes);
-        self.series.find(Slot::hash(metric, attributes), is_it).map(|slot| slot.place)
+    pub(super) fn place(&mut self, key: SeriesKey) -> Option<u32> {
+        self.series.place(key)
     }
 
     /// The place of a series that was new when its row was looked up first.
@@ -218,26 +244,24 @@ impl Caches {
         if let Purpose::Inspection(..) = &self.purpose {
             return value::check_run(run, self.depth_max).map(|()| 0);
         }
-        if let Some(place) = self.place(head.key, hash) {
+        let key = SeriesKey { metric: head.key, attributes: hash };
+        if let Some(place) = self.place(key) {
             return Ok(place);
         }
         let attributes = value::attributes(run, self.depth_max, &mut self.texts)?;
-        let series = Arc::new(Series {
-            id: series_id(speaker, head, &attributes),
+        let [name, unit] =
+            [head.name, head.unit].map(|text| std::str::from_utf8(text).map_err(|_| WireFault::Utf8));
+        let (name, unit) = (name?, unit?);
+        let series = Series {
+            id: series_id(speaker, (name, unit, head.kind), &attributes),
             resource: Arc::clone(&speaker.resource),
             scope: Arc::clone(&speaker.scope),
-            name: self.texts.shared(head.name),
-            unit: self.texts.shared(head.unit),
+            name: self.texts.shared(name),
+            unit: self.texts.shared(unit),
             kind: head.kind,
             attributes,
-        });
-        let place =
-            u32::try_from(self.series.len()).expect("a batch has no more rows than its limit of 32 bits");
-        self.table.fill(place, series);
-        let slot = Slot { metric: head.key, attributes: hash, place };
-        self.series
-            .insert_unique(Slot::hash(head.key, hash), slot, |slot| Slot::hash(slot.metric, slot.attributes));
-        Ok(place)
+        };
+        Ok(self.series.add(key, series))
     }
 }
 

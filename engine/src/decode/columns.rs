@@ -6,9 +6,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryArray, FixedSizeBinaryArray, ListArray, PrimitiveArray, StringArray};
+use arrow::array::{
+    ArrayRef, BinaryArray, DictionaryArray, FixedSizeBinaryArray, ListArray, PrimitiveArray, StringArray,
+};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Field};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, UInt32Type};
 
 use super::error::WireFault;
 
@@ -127,27 +129,63 @@ pub(super) fn into_lists<P: ArrowPrimitiveType>(column: ListColumn<P::Native>) -
 /// Ids of `N` bytes, which some rows may lack.
 #[derive(Debug)]
 pub(super) struct IdColumn<const N: usize> {
-    values: Vec<u8>,
-    present: Vec<bool>,
+    values: Vec<[u8; N]>,
+    /// Rows that lack it.
+    absent: Vec<usize>,
 }
 
 impl<const N: usize> IdColumn<N> {
     /// With room for so many rows.
     pub(super) fn new(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows * N), present: Vec::with_capacity(rows) }
+        Self { values: Vec::with_capacity(rows), absent: Vec::new() }
     }
 
     #[inline(always)]
     pub(super) fn push(&mut self, id: Option<&[u8; N]>) {
-        self.values.extend_from_slice(id.unwrap_or(&[0; N]));
-        self.present.push(id.is_some());
+        if id.is_none() {
+            self.absent.push(self.values.len());
+        }
+        self.values.push(*id.unwrap_or(&[0; N]));
     }
 
     pub(super) fn finish(self) -> ArrayRef {
-        let nulls = NullBuffer::from(self.present);
-        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        let nulls = (!self.absent.is_empty()).then(|| {
+            let mut present = vec![true; self.values.len()];
+            self.absent.iter().for_each(|row| present[*row] = false);
+            NullBuffer::from(present)
+        });
         let width = i32::try_from(N).expect("ids have 8 or 16 bytes");
-        let ids = FixedSizeBinaryArray::new(width, Buffer::from_vec(self.values), nulls);
-        Arc::new(ids)
+        let values = Buffer::from_vec(self.values.into_flattened());
+        Arc::new(FixedSizeBinaryArray::new(width, values, nulls))
+    }
+}
+
+/// Texts of which one goes on for many rows: each stands once, and rows have its number.
+#[derive(Debug)]
+pub(super) struct RepeatedColumn {
+    numbers: Vec<u32>,
+    texts: Vec<Arc<str>>,
+}
+
+impl RepeatedColumn {
+    /// With room for so many rows.
+    pub(super) fn new(rows: usize) -> Self {
+        Self { numbers: Vec::with_capacity(rows), texts: Vec::new() }
+    }
+
+    /// The text of the rows from here on.
+    pub(super) fn turn_to(&mut self, text: &Arc<str>) {
+        self.texts.push(Arc::clone(text));
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&mut self) {
+        self.numbers.push(self.texts.len() as u32 - 1);
+    }
+
+    pub(super) fn finish(self) -> ArrayRef {
+        let texts = StringArray::from_iter_values(&self.texts);
+        let numbers = PrimitiveArray::<UInt32Type>::new(ScalarBuffer::from(self.numbers), None);
+        Arc::new(DictionaryArray::new(numbers, Arc::new(texts)))
     }
 }

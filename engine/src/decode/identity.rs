@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::cache::{MetricHead, Speaker};
+use super::cache::Speaker;
 use crate::batch::{AttributeValue, Attributes, MetricKind, ResourceId, SeriesId, Temporality};
 
 /// Of a tenant's resource.
@@ -15,14 +15,18 @@ pub(super) fn resource_id(tenant: &str, attributes: &Attributes) -> ResourceId {
 
 /// Of a metric's series. The scope counts as a whole (name, version, attributes): the OpenTelemetry data model takes
 /// two scopes that differ in any of them for two producers, whose counters must not be read as one.
-pub(super) fn series_id(speaker: &Speaker, head: &MetricHead<'_>, attributes: &Attributes) -> SeriesId {
+pub(super) fn series_id(
+    speaker: &Speaker,
+    (name, unit, kind): (&str, &str, MetricKind),
+    attributes: &Attributes,
+) -> SeriesId {
     let mut hasher = Xxh3::new();
     hasher.update(&speaker.resource.id.0.to_le_bytes());
-    for text in [&*speaker.scope.name, &*speaker.scope.version, head.name, head.unit] {
+    for text in [&*speaker.scope.name, &*speaker.scope.version, name, unit] {
         add_text(&mut hasher, text);
     }
     add_attributes(&mut hasher, &speaker.scope.attributes);
-    hasher.update(&[kind_number(head.kind)]);
+    hasher.update(&[kind_number(kind)]);
     add_attributes(&mut hasher, attributes);
     SeriesId(hasher.digest128())
 }

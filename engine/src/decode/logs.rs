@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array};
 
 use super::cache::Caches;
-use super::columns::{Held, IdColumn, ListColumn};
+use super::columns::{Held, IdColumn, ListColumn, RepeatedColumn};
 use super::drops::Drops;
 use super::error::WireFault;
 use super::value;
@@ -50,7 +50,7 @@ pub(super) struct LogColumns {
     at: Vec<i64>,
     observed: Vec<i64>,
     severity: Vec<u8>,
-    logger: ListColumn<u8>,
+    logger: RepeatedColumn,
     body: ListColumn<u8>,
     is_text: Vec<bool>,
     trace_id: IdColumn<16>,
@@ -77,7 +77,6 @@ struct Line<'a> {
 /// How much the columns of variable width hold.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LogsHeld {
-    logger: Held,
     body: Held,
     event_name: Held,
     attributes: Held,
@@ -86,9 +85,9 @@ pub(super) struct LogsHeld {
 impl LogsHeld {
     /// No more than can come from so many bytes.
     pub(super) fn at_most(self, bytes: usize) -> Self {
-        let [logger, body, event_name, attributes] =
-            [self.logger, self.body, self.event_name, self.attributes].map(|held| held.at_most(bytes));
-        Self { logger, body, event_name, attributes }
+        let [body, event_name, attributes] =
+            [self.body, self.event_name, self.attributes].map(|held| held.at_most(bytes));
+        Self { body, event_name, attributes }
     }
 }
 
@@ -102,7 +101,7 @@ impl LogColumns {
             at: Vec::with_capacity(rows),
             observed: Vec::with_capacity(rows),
             severity: Vec::with_capacity(rows),
-            logger: ListColumn::like(held.logger),
+            logger: RepeatedColumn::new(rows),
             body: ListColumn::like(held.body),
             is_text: Vec::with_capacity(rows),
             trace_id: IdColumn::new(rows),
@@ -127,7 +126,8 @@ impl LogColumns {
             let n_before = self.at.len();
             walk::each_said(message, |message| {
                 let (_, scope) = caches.scope(0, walk::speaker(message)?.bytes())?;
-                walk::each_said(message, |message| self.line(message, &scope.name, drops))
+                self.logger.turn_to(&scope.name);
+                walk::each_said(message, |message| self.line(message, drops))
             })?;
             if self.at.len() > n_before {
                 self.dictionary.push(resource);
@@ -136,7 +136,7 @@ impl LogColumns {
         })
     }
 
-    fn line(&mut self, message: &[u8], logger: &str, drops: &mut Drops) -> Result<(), Stop> {
+    fn line(&mut self, message: &[u8], drops: &mut Drops) -> Result<(), Stop> {
         self.allowance.take()?;
         let line = read(message, self.depth_max)?;
         let is_text = value::body(line.body, self.depth_max, &mut self.body.values)?;
@@ -144,7 +144,7 @@ impl LogColumns {
             Some((0, _)) => "log_without_time",
             None => "log_time_invalid",
             Some(times) => {
-                self.take(&line, times, logger);
+                self.take(&line, times);
                 self.is_text.push(is_text);
                 return Ok(());
             }
@@ -158,12 +158,12 @@ impl LogColumns {
     }
 
     #[inline(always)]
-    fn take(&mut self, line: &Line<'_>, (at, observed): (i64, i64), logger: &str) {
+    fn take(&mut self, line: &Line<'_>, (at, observed): (i64, i64)) {
         self.resource.push(self.dictionary.len() as u32);
         self.at.push(at);
         self.observed.push(observed);
         self.severity.push(if line.severity > SEVERITY_MAX { 0 } else { line.severity });
-        self.logger.push(logger.as_bytes());
+        self.logger.push();
         self.body.close();
         self.trace_id.push(walk::id(line.trace_id));
         self.span_id.push(walk::id(line.span_id));
@@ -174,7 +174,6 @@ impl LogColumns {
     /// How much it holds.
     pub(super) fn held(&self) -> LogsHeld {
         LogsHeld {
-            logger: self.logger.held(),
             body: self.body.held(),
             event_name: self.event_name.held(),
             attributes: self.attributes.held(),
@@ -191,7 +190,7 @@ impl LogColumns {
             Arc::new(Int64Array::from(self.at)),
             Arc::new(Int64Array::from(self.observed)),
             Arc::new(UInt8Array::from(self.severity)),
-            self.logger.into_texts()?,
+            self.logger.finish(),
             self.body.into_texts()?,
             Arc::new(BooleanArray::from(self.is_text)),
             self.trace_id.finish(),
@@ -225,7 +224,7 @@ fn read(message: &[u8], depth: u32) -> Result<Line<'_>, WireFault> {
             AT => line.at = reader.fixed64()?,
             OBSERVED => line.observed = reader.fixed64()?,
             SEVERITY => line.severity = reader.enumeration()?,
-            SEVERITY_TEXT => reader.text().map(|_| ())?,
+            SEVERITY_TEXT => reader.check_text()?,
             BODY if !line.body.is_empty() => return Err(WireFault::Repeated),
             BODY => line.body = reader.bytes()?,
             ATTRIBUTES => {

@@ -135,6 +135,7 @@ impl HistogramColumns {
         }
     }
 
+    #[inline(always)]
     pub(super) fn push(&mut self, point: &BucketPoint<'_>) {
         self.head.push(&point.head);
         self.count.push(point.count);

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::cache::{ByteKey, Caches, MetricHead, Speaker, hash_of, metric_key};
+use super::buckets::buckets_fault;
+use super::cache::{ByteKey, Caches, MetricHead, SeriesKey, Speaker, hash_of, metric_key};
 use super::columns::{Held, ROW_BYTES_MIN};
 use super::drops::Drops;
 use super::error::WireFault;
 use super::identity::kind_number;
 use super::metric_columns::{HistogramColumns, NumberColumns, SummaryColumns};
 use super::metric_kind::{EXPONENTIAL, GAUGE, HISTOGRAM, POINT, SUM, SUMMARY, Traits, kind_of};
-use super::points::{self, BucketPoint, buckets_fault, number_fault, time_fault};
+use super::points::{self, BucketPoint, number_fault, time_fault};
 use super::value;
 use super::walk::{self, Allowance, Joined, Stop};
 use super::wire::{Known, Reader, bytes};
@@ -91,8 +92,8 @@ struct Place<'c> {
 /// A metric as its fields are read.
 #[derive(Default)]
 struct MetricFields<'a> {
-    name: &'a str,
-    unit: &'a str,
+    name: &'a [u8],
+    unit: &'a [u8],
     /// Its tag and its bytes.
     content: Option<(u32, &'a [u8])>,
 }
@@ -216,6 +217,7 @@ impl<'a> MetricColumns<'a> {
         Ok(None)
     }
 
+    #[inline(always)]
     fn buckets(
         &mut self,
         tag: u32,
@@ -283,7 +285,8 @@ impl<'a> MetricColumns<'a> {
         for rows in pending.chunks(TOGETHER) {
             let mut places = [None; TOGETHER];
             for (place, row) in places.iter_mut().zip(rows) {
-                *place = caches.place(heads[row.head as usize].key, row.hash);
+                let metric = heads[row.head as usize].key;
+                *place = caches.place(SeriesKey { metric, attributes: row.hash });
             }
             for (place, row) in places.into_iter().zip(rows) {
                 let place = match place {
@@ -331,13 +334,13 @@ fn metric_fields(message: &[u8], depth: u32) -> Result<MetricFields<'_>, WireFau
     let mut reader = Reader::of(message);
     while let Some(tag) = reader.tag()? {
         match tag {
-            NAME => fields.name = reader.text()?,
-            UNIT => fields.unit = reader.text()?,
+            NAME => fields.name = reader.text_bytes()?,
+            UNIT => fields.unit = reader.text_bytes()?,
             GAUGE | SUM | HISTOGRAM | EXPONENTIAL | SUMMARY if fields.content.is_some() => {
                 return Err(WireFault::Repeated);
             }
             GAUGE | SUM | HISTOGRAM | EXPONENTIAL | SUMMARY => fields.content = Some((tag, reader.bytes()?)),
-            DESCRIPTION => reader.text().map(|_| ())?,
+            DESCRIPTION => reader.check_text()?,
             METADATA => value::check_pair(reader.bytes()?, depth)?,
             other => reader.skip(other, METRIC)?,
         }

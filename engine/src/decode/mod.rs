@@ -5,6 +5,7 @@
 //! [`DecodeError`]; an item that makes no sense inside a good message is set aside and counted, and the rest passes.
 //! What this module does not do: remove duplicates, or give a metric a meaning.
 
+mod buckets;
 mod cache;
 mod columns;
 mod decoder;

@@ -3,6 +3,7 @@
 //! Lists (bounds, counts, quantiles) go straight to the columns; the rest comes back as a value. What this module does
 //! not do: look into attributes.
 
+use super::buckets::{buckets, packed};
 use super::error::WireFault;
 use super::metric_columns::{HistogramColumns, SummaryColumns};
 use super::value;
@@ -57,6 +58,20 @@ impl BucketPoint<'_> {
             n_negative: 0,
         }
     }
+
+    /// Reads the start, whose tag was just read, and with it the time, count and sum that usually stand right behind.
+    #[inline(always)]
+    fn start<'a>(&mut self, before: &'a [u8], reader: &mut Reader<'a>) -> Result<(), WireFault> {
+        match in_a_row(before, FOUR) {
+            Some(([start, at, count, sum], rest)) => {
+                (self.head.start, self.head.at) = (start, at);
+                (self.count, self.sum) = (count, f64::from_bits(sum));
+                *reader = Reader::of(rest);
+            }
+            None => self.head.start = reader.fixed64()?,
+        }
+        Ok(())
+    }
 }
 
 /// A point of a summary.
@@ -71,19 +86,22 @@ pub(super) struct SummaryPoint<'a> {
 // number, explicit histogram and summary points agree on these two; so do exponential ones
 const START: u32 = fixed64(2);
 const AT: u32 = fixed64(3);
+/// Start, time, count and sum of all kinds but numbers.
+const FOUR: [u32; 4] = [START, AT, fixed64(4), fixed64(5)];
 
-/// Reads both times if they stand first, one after the other: encoders write fields by number. The rest is left to the
-/// reader.
+/// So many fields of eight bytes with these tags, if they stand one after the other, and what stands behind them:
+/// encoders write fields by number.
 #[inline(always)]
-fn times_first<'a>(message: &'a [u8], head: &mut PointHead<'a>) -> Reader<'a> {
-    if let Some((&[start_tag, ref start @ ..], rest)) = message.split_first_chunk::<9>()
-        && let Some((&[at_tag, ref at @ ..], rest)) = rest.split_first_chunk::<9>()
-        && [u32::from(start_tag), u32::from(at_tag)] == [START, AT]
-    {
-        (head.start, head.at) = (u64::from_le_bytes(*start), u64::from_le_bytes(*at));
-        return Reader::of(rest);
+fn in_a_row<const N: usize>(message: &[u8], tags: [u32; N]) -> Option<([u64; N], &[u8])> {
+    let (fields, rest) = message.split_at_checked(N * 9)?;
+    let (fields, _) = fields.as_chunks::<9>();
+    let mut values = [0; N];
+    let mut as_told = true;
+    for ((&[tag, ref bytes @ ..], expected), value) in fields.iter().zip(tags).zip(&mut values) {
+        as_told &= u32::from(tag) == expected;
+        *value = u64::from_le_bytes(*bytes);
     }
-    Reader::of(message)
+    as_told.then_some((values, rest))
 }
 
 /// Fields of `NumberDataPoint`.
@@ -100,9 +118,42 @@ mod number {
 /// Reads a point of a gauge or sum.
 #[inline(always)]
 pub(super) fn number(message: &[u8], depth: u32) -> Result<NumberPoint<'_>, WireFault> {
+    match usual_number(message) {
+        Some(point) => Ok(point),
+        None => any_number(message, depth),
+    }
+}
+
+/// A point of two times, a number and attributes, in this order and nothing else: nearly all are so.
+#[inline(always)]
+fn usual_number(message: &[u8]) -> Option<NumberPoint<'_>> {
+    let ([start, at], rest) = in_a_row(message, [START, AT])?;
+    let (&[tag, ref bytes @ ..], attributes) = rest.split_first_chunk::<9>()?;
+    let value = match u32::from(tag) {
+        number::DOUBLE => f64::from_le_bytes(*bytes),
+        number::INT => i64::from_le_bytes(*bytes) as f64,
+        _ => return None,
+    };
+    let mut rest = attributes;
+    while let [tag, length @ ..0x80, behind @ ..] = rest {
+        if u32::from(*tag) != number::ATTRIBUTES {
+            return None;
+        }
+        rest = behind.get(usize::from(*length)..)?;
+    }
+    if !rest.is_empty() {
+        return None;
+    }
+    let mut head = PointHead { start, at, ..PointHead::default() };
+    head.attributes.add(attributes);
+    Some(NumberPoint { head, value: Some(value) })
+}
+
+#[inline(never)]
+fn any_number(message: &[u8], depth: u32) -> Result<NumberPoint<'_>, WireFault> {
     let mut point = NumberPoint::default();
     let head = &mut point.head;
-    let mut reader = times_first(message, head);
+    let mut reader = Reader::of(message);
     loop {
         let before = reader.rest();
         let Some(tag) = reader.tag()? else { return Ok(point) };
@@ -137,13 +188,6 @@ mod histogram {
         Known::of(&[START, AT, COUNT, SUM, COUNTS, BOUNDS, EXEMPLAR, ATTRIBUTES, FLAGS, MIN, MAX]);
 }
 
-/// Numbers of a packed list.
-fn packed<T>(packed: &[u8], list: &mut Vec<T>, of: impl Fn([u8; 8]) -> T) -> Result<(), WireFault> {
-    let (chunks, rest) = packed.as_chunks();
-    list.extend(chunks.iter().map(|chunk| of(*chunk)));
-    if rest.is_empty() { Ok(()) } else { Err(WireFault::Truncated) }
-}
-
 /// Reads a point of an explicit histogram; its bounds and counts go to the columns' open row.
 pub(super) fn histogram<'a>(
     message: &'a [u8],
@@ -152,12 +196,12 @@ pub(super) fn histogram<'a>(
 ) -> Result<BucketPoint<'a>, WireFault> {
     let mut point = BucketPoint::new(EXPLICIT_SCALE);
     let (bounds, counts) = (&mut columns.bounds, &mut columns.counts);
-    let mut reader = times_first(message, &mut point.head);
+    let mut reader = Reader::of(message);
     loop {
         let before = reader.rest();
         let Some(tag) = reader.tag()? else { break };
         match tag {
-            START => point.head.start = reader.fixed64()?,
+            START => point.start(before, &mut reader)?,
             AT => point.head.at = reader.fixed64()?,
             histogram::COUNT => point.count = reader.fixed64()?,
             histogram::SUM => point.sum = reader.double()?,
@@ -228,7 +272,7 @@ pub(super) fn exponential<'a>(
         let Some(tag) = reader.tag()? else { break };
         match tag {
             exponential::ATTRIBUTES => point.head.attributes.add(reader.run(before, tag, |_| Ok(()))?),
-            START => point.head.start = reader.fixed64()?,
+            START => point.start(before, &mut reader)?,
             AT => point.head.at = reader.fixed64()?,
             exponential::COUNT => point.count = reader.fixed64()?,
             exponential::SUM => point.sum = reader.double()?,
@@ -255,42 +299,6 @@ fn once<'a>(place: &mut Option<&'a [u8]>, found: &'a [u8]) -> Result<(), WireFau
     if place.replace(found).is_some() { Err(WireFault::Repeated) } else { Ok(()) }
 }
 
-const OFFSET: u32 = varint(1);
-const BUCKETS: u32 = bytes(2);
-const ONE_BUCKET: u32 = varint(2);
-
-fn buckets(message: &[u8], counts: &mut Vec<u64>) -> Result<i32, WireFault> {
-    let mut offset = 0;
-    let mut reader = Reader::of(message);
-    while let Some(tag) = reader.tag()? {
-        match tag {
-            OFFSET => offset = reader.sint32()?,
-            BUCKETS => packed_varints(reader.bytes()?, counts)?,
-            ONE_BUCKET => counts.push(reader.varint()?),
-            other => reader.skip(other, Known::of(&[OFFSET, BUCKETS]))?,
-        }
-    }
-    Ok(offset)
-}
-
-/// Numbers of a packed list of varints.
-fn packed_varints(packed: &[u8], list: &mut Vec<u64>) -> Result<(), WireFault> {
-    // every number has one byte without the mark that more follow: its last
-    let n_numbers = packed.iter().filter(|byte| **byte < 0x80).count();
-    if n_numbers == packed.len() {
-        list.extend(packed.iter().map(|byte| u64::from(*byte)));
-        return Ok(());
-    }
-    let n_before = list.len();
-    list.resize(n_before + n_numbers, 0);
-    let mut reader = Reader::of(packed);
-    for number in &mut list[n_before..] {
-        *number = reader.varint()?;
-    }
-    // a number without an end would be left
-    if reader.rest().is_empty() { Ok(()) } else { reader.varint().map(|_| ()) }
-}
-
 /// Fields of `SummaryDataPoint`.
 mod summary {
     use super::{AT, Known, START, bytes, fixed64, varint};
@@ -308,7 +316,12 @@ pub(super) fn summary<'a>(
     columns: &mut SummaryColumns,
 ) -> Result<SummaryPoint<'a>, WireFault> {
     let mut point = SummaryPoint::default();
-    let mut reader = times_first(message, &mut point.head);
+    let mut reader = Reader::of(message);
+    if let Some(([start, at, count, sum], rest)) = in_a_row(message, FOUR) {
+        point.head = PointHead { start, at, ..PointHead::default() };
+        (point.count, point.sum) = (count, f64::from_bits(sum));
+        reader = Reader::of(rest);
+    }
     loop {
         let before = reader.rest();
         let Some(tag) = reader.tag()? else { return Ok(point) };
@@ -335,13 +348,10 @@ const QUANTILE_VALUE: u32 = fixed64(2);
 #[inline(always)]
 fn quantile(message: &[u8]) -> Result<(f64, f64), WireFault> {
     // both, in the order of their numbers: nearly all are so
-    if let Some((&[tag, ref quantile @ ..], rest)) = message.split_first_chunk::<9>()
-        && let Ok(&[value_tag, ref value @ ..]) = <&[u8; 9]>::try_from(rest)
-        && [u32::from(tag), u32::from(value_tag)] == [QUANTILE, QUANTILE_VALUE]
-    {
-        return Ok((f64::from_le_bytes(*quantile), f64::from_le_bytes(*value)));
+    match in_a_row(message, [QUANTILE, QUANTILE_VALUE]) {
+        Some(([quantile, value], [])) => Ok((f64::from_bits(quantile), f64::from_bits(value))),
+        _ => any_quantile(message),
     }
-    any_quantile(message)
 }
 
 #[inline(never)]
@@ -398,14 +408,4 @@ pub(super) fn time_fault(head: &PointHead<'_>) -> Option<&'static str> {
 pub(super) fn number_fault(point: &NumberPoint<'_>) -> Option<&'static str> {
     let is_valued = point.value.is_some() || point.head.flags & 1 == 1;
     time_fault(&point.head).or((!is_valued).then_some("point_without_value"))
-}
-
-/// Why explicit buckets cannot be used.
-pub(super) fn buckets_fault(bounds: &[f64], counts: &[u64]) -> Option<&'static str> {
-    if !counts.is_empty() && counts.len() != bounds.len() + 1 {
-        return Some("buckets_do_not_fit_bounds");
-    }
-    // of two and more, NaN never rises
-    let one_is_nan = bounds.len() == 1 && bounds.iter().any(|bound| bound.is_nan());
-    (one_is_nan || !bounds.is_sorted_by(|a, b| a < b)).then_some("bounds_do_not_rise")
 }

@@ -271,7 +271,7 @@ fn check_event(message: &[u8], depth: u32) -> Result<(), WireFault> {
     while let Some(tag) = reader.tag()? {
         match tag {
             EVENT_AT => reader.fixed64().map(|_| ())?,
-            EVENT_NAME => reader.text().map(|_| ())?,
+            EVENT_NAME => reader.check_text()?,
             EVENT_ATTRIBUTES => value::check_pair(reader.bytes()?, depth)?,
             EVENT_DROPPED => reader.varint().map(|_| ())?,
             other => reader.skip(other, EVENT)?,
@@ -296,7 +296,7 @@ fn link(message: &[u8], depth: u32, links: &mut Vec<u8>) -> Result<(), WireFault
         match tag {
             LINK_TRACE_ID => trace = reader.bytes()?,
             LINK_SPAN_ID => span = reader.bytes()?,
-            LINK_TRACE_STATE => reader.text().map(|_| ())?,
+            LINK_TRACE_STATE => reader.check_text()?,
             LINK_ATTRIBUTES => value::check_pair(reader.bytes()?, depth)?,
             LINK_DROPPED => reader.varint().map(|_| ())?,
             LINK_FLAGS => reader.fixed32().map(|_| ())?,
@@ -319,7 +319,7 @@ fn status(message: &[u8]) -> Result<u8, WireFault> {
     while let Some(tag) = reader.tag()? {
         match tag {
             STATUS_CODE => code = reader.enumeration()?,
-            STATUS_MESSAGE => reader.text().map(|_| ())?,
+            STATUS_MESSAGE => reader.check_text()?,
             other => reader.skip(other, Known::of(&[STATUS_MESSAGE, STATUS_CODE]))?,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::WireFault;
 use super::texts::Texts;
-use super::wire::{Known, Reader, bytes, fixed64, varint};
+use super::wire::{Known, Reader, bytes, fixed64, is_ascii, varint};
 use crate::batch::{AttributeValue, Attributes};
 
 /// The deepest nesting of values that a decoder can be set to, and that attributes are read to later.
@@ -158,6 +158,13 @@ pub(super) fn any_value(message: &[u8], depth_left: u32) -> Result<Option<Attrib
 /// A body: its text as it is, or canonical JSON of any other kind of value, appended to `column`; whether it was text.
 /// An empty body is an empty text. Texts are not checked for UTF-8.
 pub(super) fn body(message: &[u8], depth_left: u32, column: &mut Vec<u8>) -> Result<bool, WireFault> {
+    if let [tag, length @ ..0x80, text @ ..] = message
+        && u32::from(*tag) == TEXT
+        && text.len() == usize::from(*length)
+    {
+        column.extend_from_slice(text);
+        return Ok(true);
+    }
     if let Some(Content::Text(text)) = content(message)? {
         column.extend_from_slice(text);
         return Ok(true);
@@ -256,8 +263,8 @@ fn is_plain(message: &[u8]) -> bool {
     let tags = [u32::from(tag), u32::from(value_tag)] == [KEY, VALUE] && key_bytes < 0x80;
     let whole = value_bytes < 0x80 && rest.len() + 2 == usize::from(value_bytes);
     match u32::from(kind_tag) {
-        TEXT => tags && whole && first < 0x80 && rest.len() == usize::from(first) && message.is_ascii(),
-        INT => tags && whole && is_one_varint(first, rest) && key.is_ascii(),
+        TEXT => tags && whole && first < 0x80 && rest.len() == usize::from(first) && is_ascii(message),
+        INT => tags && whole && is_one_varint(first, rest) && is_ascii(key),
         _ => false,
     }
 }

@@ -50,6 +50,16 @@ impl Known {
     }
 }
 
+/// Whether all bytes are ASCII. For short slices: word by word, the last word over the one before.
+#[inline(always)]
+pub(super) fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let Some(last) = bytes.last_chunk() else { return bytes.iter().all(u8::is_ascii) };
+    let (words, _) = bytes.as_chunks();
+    let all = words.iter().fold(u64::from_le_bytes(*last), |all, word| all | u64::from_le_bytes(*word));
+    all & HIGH == 0
+}
+
 /// Walks the fields of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
@@ -167,6 +177,19 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub(super) fn text(&mut self) -> Result<&'a str, WireFault> {
         std::str::from_utf8(self.bytes()?).map_err(|_| WireFault::Utf8)
+    }
+
+    /// The bytes of a text, which must be one. Cheaper than [`Reader::text`] where nobody reads it.
+    #[inline(always)]
+    pub(super) fn text_bytes(&mut self) -> Result<&'a [u8], WireFault> {
+        let bytes = self.bytes()?;
+        if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(WireFault::Utf8) }
+    }
+
+    /// Passes over a text, which must be one.
+    #[inline(always)]
+    pub(super) fn check_text(&mut self) -> Result<(), WireFault> {
+        self.text_bytes().map(|_| ())
     }
 
     /// The field whose tag was just read, of which `before` is what was unread then, and all fields right after it

@@ -68,7 +68,7 @@ pub(crate) fn value(reals: Reals) -> BoxedStrategy<AnyValue> {
     let leaf = prop_oneof![
         4 => text().prop_map(|text| Some(Value::StringValue(text))),
         1 => any::<bool>().prop_map(|truth| Some(Value::BoolValue(truth))),
-        2 => any::<i64>().prop_map(|number| Some(Value::IntValue(number))),
+        2 => prop_oneof![any::<i64>(), 0..20_000i64].prop_map(|number| Some(Value::IntValue(number))),
         2 => real(reals).prop_map(|number| Some(Value::DoubleValue(number))),
         1 => vec(any::<u8>(), 0..6).prop_map(|bytes| Some(Value::BytesValue(bytes))),
         1 => Just(None),
@@ -181,10 +181,16 @@ fn histogram_point(reals: Reals) -> BoxedStrategy<HistogramDataPoint> {
         .boxed()
 }
 
+/// Of one byte, of two, or of any number when packed.
+fn bucket_count() -> BoxedStrategy<u64> {
+    prop_oneof![6 => 0u64..128, 6 => 128u64..16_384, 1 => whole()].boxed()
+}
+
 fn buckets() -> BoxedStrategy<Option<Buckets>> {
     let offset = prop_oneof![3 => -50i32..50, 1 => any::<i32>()];
     option::of(
-        (offset, vec(whole(), 0..5)).prop_map(|(offset, bucket_counts)| Buckets { offset, bucket_counts }),
+        (offset, vec(bucket_count(), 0..24))
+            .prop_map(|(offset, bucket_counts)| Buckets { offset, bucket_counts }),
     )
     .boxed()
 }

@@ -63,13 +63,14 @@ def test_twenty_thousand_points_a_second(stage: Stage):
 
 
 class Watch(threading.Thread):
-    """Beside the load: pauses the broker once, and notes the engine's resident memory every second."""
+    """Beside the load: pauses the broker once; notes every second how much memory the engine has and what came late."""
 
     def __init__(self, line: "Line", load: Child, pause_after: int, pause: int) -> None:
         super().__init__(daemon=True)
         self._line, self._load, self._from, self._to = line, load, pause_after, pause_after + pause
         self._began = time.monotonic()
         self.memory: list[float] = []
+        self.late: list[tuple[int, float]] = []
 
     def seconds(self) -> float:
         """Since the load began."""
@@ -84,6 +85,9 @@ class Watch(threading.Thread):
                 (self._line.broker.child.pause if away else self._line.broker.child.resume)()
                 paused = away
             self.memory.append(self._line.engine.child.memory_mib()["now"])
+            late = self._line.engine.metrics().total("bellwether_dropped_total", reason="late_points")
+            if late != (self.late[-1][1] if self.late else 0):
+                self.late.append((round(self.seconds()), late))
             time.sleep(1)
 
 
@@ -123,7 +127,7 @@ class Line:
         assert stored.distinct() == sent["points"]
         assert stored.raw >= sent["points"] + sent["repeated"] > sent["points"], "there are duplicates to find"
         assert raw == stored.all_points, "the engine has decoded what the topic holds"
-        assert aside == stored.copies(), self.engine.metrics().table("bellwether_dropped_total")
+        assert aside == stored.copies(), (self._watch.late, self.engine.metrics().table("bellwether_dropped_total"))
 
     def _decoded(self) -> float:
         return self.engine.metrics().total("bellwether_rows_total", signal="metrics")

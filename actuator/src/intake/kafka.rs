@@ -67,7 +67,7 @@ impl KafkaIntake {
                 () = self.sight.lost() => None,
             };
             let Some(received) = received else {
-                let why = "the client has forgotten every broker and is replaced".to_owned();
+                let why = "the client has lost its way to the cluster and is replaced".to_owned();
                 return Received::Interrupted(
                     self.replace_client().err().map_or(why, |error| error.to_string()),
                 );

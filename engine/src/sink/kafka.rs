@@ -124,7 +124,7 @@ fn broker(action: &'static str, topic: &str, error: &KafkaError) -> EngineError 
 
 /// The lane starts again with a new producer, which writes what this one has not.
 fn lost(topic: &str) -> EngineError {
-    let why = "the client has forgotten every broker".to_owned();
+    let why = "the client has lost its way to the cluster".to_owned();
     EngineError::Broker { action: "write to", topic: topic.to_owned(), why, retry: Retry::Later }
 }
 

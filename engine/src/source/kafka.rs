@@ -115,7 +115,7 @@ impl KafkaSource {
 
     /// Puts a new client in the place of one that has lost its way to the cluster.
     fn replace_client(&mut self) -> Result<(), EngineError> {
-        tracing::warn!("the Kafka client has forgotten every broker and is replaced");
+        tracing::warn!("the Kafka client has lost its way to the cluster and is replaced");
         self.telemetry.counter(Metric::KafkaClientsReplaced, &["source"]).add(1);
         let successor = Arc::new(join(&self.config, self.consumer.context().successor())?);
         let lost = std::mem::replace(&mut self.consumer, successor);

@@ -83,7 +83,7 @@ metrics! {
 
     Records = Counter "bellwether_records_total" ["kind"] "Records read by a lane.";
     Rows = Counter "bellwether_rows_total" ["signal"] "Points, log lines and spans decoded into batches.";
-    KafkaClientsReplaced = Counter "bellwether_kafka_clients_replaced_total" ["role"] "Clients of Kafka that had forgotten every broker.";
+    KafkaClientsReplaced = Counter "bellwether_kafka_clients_replaced_total" ["role"] "Clients of Kafka that had lost their way to the cluster.";
     ReadLag = Gauge "bellwether_read_lag_records" ["partition"] "Records of a partition that wait to be read.";
     WatermarkLag = Gauge "bellwether_watermark_lag_seconds" ["partition"] "Newest arrival stamp minus watermark.";
     Series = Gauge "bellwether_series" [] "Series in memory.";

@@ -1,6 +1,7 @@
 //! Event-time progress of a lane, decided from records alone.
 //!
-//! The watermark lies behind the log's clock by the delay with which rows were seen to arrive. Each stream (metrics,
+//! The watermark lies behind the log's clock by the delay with which rows were seen to come: by that clock, which may be
+//! ahead of a row's stamp where it is read late. Each stream (metrics,
 //! logs, spans) learns its own delay; the slowest stream that is not idle decides. While nothing speaks at all for
 //! longer than usual, the watermark waits for what is held back somewhere (`time::flow`). Promises: same
 //! records, same watermarks, also after a restore; a watermark never moves back, and stands still while the log's
@@ -162,7 +163,7 @@ impl Watermark {
         }
         stream.seen_at = clock;
         let usual = stream.delays.largest().unwrap_or(0).min(config.delay_max);
-        if let Some(delay) = seen.oldest.map(|oldest| seen.arrived_at.saturating_sub(oldest)) {
+        if let Some(delay) = seen.oldest.map(|oldest| clock.saturating_sub(oldest)) {
             self.flow.aged(&config.bridge(), clock, (delay, usual));
             if delay <= config.delay_max {
                 stream.delays.see(clock, delay.max(0));
@@ -204,6 +205,8 @@ impl Watermark {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -312,6 +315,34 @@ mod tests {
             let behind = mark.log_clock().unwrap() - mark.watermark.unwrap();
             assert!(behind <= config.delay_min + SEC, "{behind}");
         }
+    }
+
+    /// Scenario: rows of a second come each second. Once the reader falls five seconds behind while time goes on without
+    /// records, and gets them all afterwards with their stamps; later everything is away for half a minute.
+    /// Guarantees: what was held back then is not late, although the clock had already run so far ahead of the rows.
+    #[test]
+    fn a_slow_reader_teaches_how_old_rows_may_be() {
+        let (config, mut mark) = (WatermarkConfig::default(), Watermark::default());
+        let give = |mark: &mut Watermark, arrived_at: i64, second: i64| {
+            let told = mark.told();
+            assert!(
+                told.is_none_or(|told| second * SEC >= told),
+                "a row of {second} s is late, told {told:?}"
+            );
+            mark.data(&config, spans(arrived_at, second * SEC));
+            mark.progress(&config);
+        };
+        let wait = |mark: &mut Watermark, seconds: Range<i64>| {
+            for second in seconds {
+                mark.clock(&config, second * SEC);
+                mark.progress(&config);
+            }
+        };
+        (1_000..1_100).for_each(|second| give(&mut mark, second * SEC + SEC / 5, second));
+        wait(&mut mark, 1_100..1_106);
+        (1_100..1_120).for_each(|second| give(&mut mark, second * SEC + SEC / 5, second));
+        wait(&mut mark, 1_121..1_150);
+        (1_120..1_150).for_each(|second| give(&mut mark, 1_150 * SEC, second));
     }
 
     proptest! {

@@ -89,7 +89,6 @@ metrics! {
     Series = Gauge "bellwether_series" [] "Series in memory.";
     StateBytes = Gauge "bellwether_state_bytes" ["store"] "Estimated size of a bounded state.";
     StateEvicted = Counter "bellwether_state_evicted_total" ["store", "reason"] "Keys that had to leave a bounded state.";
-    WindowsClosed = Counter "bellwether_windows_closed_total" [] "Windows closed by the watermark.";
     Checkpoints = Counter "bellwether_checkpoints_total" ["outcome"] "Checkpoints written or failed.";
     CheckpointDuration = Timer "bellwether_checkpoint_duration_seconds" [] "From the pause of the lane to the durable checkpoint.";
     CheckpointBytes = Gauge "bellwether_checkpoint_bytes" [] "Size of the newest checkpoint.";

@@ -1,12 +1,13 @@
 //! Rows of a batch into the open seconds they belong to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::batch::{
     Histograms, LogBatch, Logs, MetricBatch, Numbers, Resource, SeriesId, SpanBatch, SpanRow, Spans,
 };
 use engine::record::UnixNanos;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::calls::ServedSpan;
@@ -150,7 +151,8 @@ impl Features {
 
     pub(super) fn take_logs(&mut self, batch: &LogBatch, arrived_at: UnixNanos) {
         let identities = self.identities_of(&batch.resources);
-        let mut times: BTreeMap<(u32, u128), u32> = BTreeMap::new();
+        // never walked, so that its order is of no account
+        let mut times: HashMap<(u32, u128), u32, FixedState> = HashMap::default();
         for row in Logs::of(&batch.logs).iter() {
             let Some(identity) = identities.get(row.resource_idx as usize) else { continue };
             let Some(identity) = identity else {

@@ -45,9 +45,18 @@ impl Second {
 
     pub(crate) fn serve(&mut self, who: &Who, operation: Arc<str>, second: i64, span: &ServedSpan) {
         let key = (who.clone(), operation);
-        self.served.entry(key.clone()).or_default().push(span.whole);
-        let cell = self.calls.entry(key);
-        cell.or_insert_with(|| CallCell::new(nanos_of(second), nanos_of(second + 1))).add_span(span);
+        match self.served.get_mut(&key) {
+            Some(spans) => spans.push(span.whole),
+            None => drop(self.served.insert(key.clone(), vec![span.whole])),
+        }
+        match self.calls.get_mut(&key) {
+            Some(cell) => cell.add_span(span),
+            None => {
+                let mut cell = CallCell::new(nanos_of(second), nanos_of(second + 1));
+                cell.add_span(span);
+                self.calls.insert(key, cell);
+            }
+        }
     }
 
     /// The request cells, with the services' own time taken out of what was seen below their spans.
@@ -104,8 +113,10 @@ impl Second {
         if identity.speaks {
             touch.restarts = identity.restarts;
             touch.pod_uid = identity.pod_uid;
-            let known = self.touches.entry(identity.who.clone()).or_insert(touch);
-            known.merge(&touch);
+            match self.touches.get_mut(&identity.who) {
+                Some(known) => known.merge(&touch),
+                None => drop(self.touches.insert(identity.who.clone(), touch)),
+            }
         }
     }
 

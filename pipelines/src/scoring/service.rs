@@ -19,7 +19,7 @@ use super::finding::{Statement, Suspect};
 use super::lines::LineWatch;
 use super::nodes::{NodeCondition, NodeTally, Nodes};
 use super::roster::Roster;
-use super::series::{Gate, Golden, SeriesCounts, SeriesParams, SeriesWatch};
+use super::series::{Gate, Golden, SeriesCounts, SeriesParams, SeriesWatch, SiblingWatch};
 use super::silence;
 use super::slo::SloWatch;
 use super::standing::Standing;
@@ -71,6 +71,7 @@ struct ServiceState {
     lines: LineWatch,
     slo: SloWatch,
     golden: Golden,
+    siblings: SiblingWatch,
     /// Whether something stands about the present suspect.
     stands: bool,
     /// Shares of bad requests of the control, decayed; for nodes.
@@ -150,9 +151,18 @@ impl Scoring {
         troubled: &BTreeSet<ServiceKey>,
         statements: &mut Vec<Statement>,
     ) {
-        let golden = self.services.iter_mut().map(|(key, state)| (key, state.golden.take()));
-        let golden = golden.filter(|(_, points)| !points.is_empty());
-        let golden = golden.map(|(key, points)| (key.clone(), points)).collect();
+        let mut golden = BTreeMap::new();
+        for (key, state) in &mut self.services {
+            let mut points = state.golden.take();
+            let suspect = state.contest.suspect().map(|suspect| &suspect.arm);
+            if let Some(point) = state.siblings.close(rows.upto, suspect) {
+                points.push(point);
+                self.series.note_pod(key, state.siblings.note());
+            }
+            if !points.is_empty() {
+                golden.insert(key.clone(), points);
+            }
+        }
         let found = statements.iter().filter_map(|statement| match statement {
             Statement::Found(finding) => Some(&finding.service),
             Statement::Cleared { .. } => None,
@@ -281,6 +291,7 @@ impl Scoring {
                 state.on_tick(&tick, &mut nodes, window_secs);
             }
             state.golden.add(row);
+            state.siblings.on_call(row);
             self.counts.cadence_changes += u64::from(changed);
         }
         self.nodes = nodes;
@@ -303,6 +314,7 @@ impl Scoring {
         for row in &rows.resources {
             let Some(state) = self.services.get_mut(&row.subject.service) else { continue };
             state.roster.on_resource(row);
+            state.siblings.on_resource(row);
             if row.signal != ResourceSignal::Cpu {
                 continue;
             }
@@ -325,6 +337,7 @@ impl ServiceState {
             lines: LineWatch::default(),
             slo: SloWatch::default(),
             golden: Golden::default(),
+            siblings: SiblingWatch::default(),
             stands: false,
             bad_share: 0.0,
             last_row_at: at,

@@ -13,6 +13,7 @@ use super::levels::Levels;
 use super::name::{CallSignal, Point, SeriesName};
 use super::params::SeriesParams;
 use super::record::{Episode, Record, Seen};
+use super::together::Together;
 
 /// A signal that was missing for so long has ended.
 const MISSED_MAX_SECS: f64 = 3_600.0;
@@ -51,6 +52,10 @@ pub(crate) struct Book {
     pub(crate) held_since: Option<UnixNanos>,
     /// Whether a finding about the service stands.
     pub(crate) is_stated: bool,
+    /// The signals together, where there was room.
+    pub(crate) together: Option<Together>,
+    /// The pod that is least like its siblings, in words.
+    pub(crate) odd_pod: Option<String>,
     /// Signals that are missing: name, seconds of silence, seconds that would be long.
     pub(crate) missing: Vec<(SeriesName, f64, f64)>,
 }
@@ -65,6 +70,8 @@ impl Book {
             levels: Levels::default(),
             held_since: None,
             is_stated: false,
+            together: None,
+            odd_pod: None,
             missing: Vec::new(),
         }
     }
@@ -119,6 +126,15 @@ impl Book {
     /// Series of which an alarm stands.
     pub(crate) fn episodes(&self) -> impl Iterator<Item = (&SeriesName, &Episode)> {
         self.known().filter_map(|(name, record)| Some((name, record.episode.as_ref()?)))
+    }
+
+    /// What there is to say of a derived series beside its number.
+    pub(crate) fn note(&self, name: &SeriesName) -> Option<String> {
+        match name {
+            SeriesName::Siblings => self.odd_pod.clone(),
+            SeriesName::Together => self.together.as_ref()?.note(),
+            _ => None,
+        }
     }
 
     /// Series that had a rare point lately, whether or not an alarm was due.
@@ -221,5 +237,6 @@ fn is_steady(name: &SeriesName) -> bool {
         SeriesName::Calls(CallSignal::Rate, operation) => operation.is_empty(),
         SeriesName::Calls(..) => false,
         SeriesName::Resource(_) | SeriesName::Other(_) => true,
+        SeriesName::Siblings | SeriesName::Together => false,
     }
 }

@@ -1,6 +1,7 @@
 //! The per-series baseline: every signal of a service against its own past. A table of contents.
 //!
-//! Rows become points of workload-level series ([`golden`], [`levels`]); the models judge them before they learn them
+//! Rows become points of workload-level series ([`golden`], [`levels`]), two of them of how pods differ ([`siblings`]) and of how
+//! signals go together ([`together`]); the models judge them before they learn them
 //! ([`book`], [`watch`]); an alarm budget decides what is said, and [`wording`] says it. It never asks for `act`.
 
 mod book;
@@ -9,6 +10,8 @@ mod levels;
 mod name;
 mod params;
 mod record;
+mod siblings;
+mod together;
 mod watch;
 mod wording;
 
@@ -17,5 +20,6 @@ mod tests;
 
 pub(crate) use golden::Golden;
 pub use params::SeriesParams;
+pub(crate) use siblings::SiblingWatch;
 pub use watch::SeriesCounts;
 pub(crate) use watch::{Gate, SeriesWatch};

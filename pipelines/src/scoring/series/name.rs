@@ -28,6 +28,10 @@ pub(crate) enum SeriesName {
     Resource(ResourceSignal),
     /// `metric{attribute=value,…}`, mean over the pods.
     Other(Arc<str>),
+    /// How unlike its siblings the oddest pod is.
+    Siblings,
+    /// How unusual the signals are together.
+    Together,
 }
 
 /// What two series must differ in to be two witnesses.
@@ -38,6 +42,8 @@ pub(crate) enum Kind {
     Duration,
     Resource(ResourceSignal),
     Other,
+    /// Made of other signals, which makes it no witness beside them.
+    Derived,
 }
 
 /// One value of one series of a service.
@@ -54,7 +60,7 @@ impl SeriesName {
         match self {
             Self::Calls(_, operation) if operation.is_empty() => 1.0,
             Self::Calls(..) => 0.6,
-            Self::Resource(_) => 0.5,
+            Self::Resource(_) | Self::Siblings | Self::Together => 0.5,
             Self::Other(_) => 0.3,
         }
     }
@@ -66,6 +72,7 @@ impl SeriesName {
             Self::Calls(CallSignal::Duration, _) => Kind::Duration,
             Self::Resource(signal) => Kind::Resource(*signal),
             Self::Other(_) => Kind::Other,
+            Self::Siblings | Self::Together => Kind::Derived,
         }
     }
 
@@ -83,6 +90,8 @@ impl SeriesName {
             Self::Calls(CallSignal::Duration, operation) => (of("mean latency", operation), "ms"),
             Self::Resource(signal) => (format!("{} a pod", named(*signal).0), named(*signal).1),
             Self::Other(name) => (name.to_string(), ""),
+            Self::Siblings => ("difference between pods".to_owned(), "{decade}"),
+            Self::Together => ("signals together".to_owned(), "{decade}"),
         }
     }
 }

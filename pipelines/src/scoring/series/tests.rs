@@ -214,15 +214,15 @@ fn learning_is_held_for_a_while() {
     shop.run(600, NOTHING);
     shop.gate = (Gate::Hold, true);
     shop.run(180, NOTHING);
-    assert_eq!(shop.watch.counts().held, 4 * 121);
+    assert_eq!(shop.watch.counts().held, 5 * 121);
     shop.gate = (Gate::Discard, true);
     shop.run(180, NOTHING);
-    assert_eq!((shop.watch.counts().held, shop.watch.counts().discarded), (4 * 121, 4 * 180));
+    assert_eq!((shop.watch.counts().held, shop.watch.counts().discarded), (5 * 121, 5 * 180));
     shop.gate = (Gate::Learn, false);
     shop.run(5, NOTHING);
     shop.gate = (Gate::Hold, true);
     shop.run(1, NOTHING);
-    assert_eq!(shop.watch.counts().held, 4 * 122);
+    assert_eq!(shop.watch.counts().held, 5 * 122);
 }
 
 /// Scenario: more series than there is room for; then none of them speaks for more than a day. Guarantees: what finds no

@@ -16,6 +16,7 @@ use super::book::{Book, Scratch};
 use super::name::{CallSignal, Point, SeriesName};
 use super::params::SeriesParams;
 use super::record::{Record, Seen};
+use super::together::Together;
 use super::wording;
 use crate::features::{FeatureRows, ServiceKey};
 use crate::scoring::finding::{Finding, RuleName, Statement};
@@ -28,6 +29,10 @@ const MISS_EVERY: UnixNanos = 30 * NANOS_PER_SEC;
 const EXPIRE_EVERY: UnixNanos = 600 * NANOS_PER_SEC;
 /// Learning is held for so long at the most; then what stands is how the service is.
 const HOLD_MAX: UnixNanos = 7_200 * NANOS_PER_SEC;
+/// Services whose signals are looked at together; about 40 KB each.
+const VECTORS_MAX: usize = 1_000;
+/// What looking at the signals of a service together takes.
+const VECTOR_BYTES: usize = 40_000;
 /// Rare series named beside another finding.
 const SUPPORT_MAX: usize = 3;
 /// What a series takes without the full tier: its small detector, record, calibrator, arrivals, budget and name.
@@ -87,6 +92,8 @@ pub(crate) struct SeriesWatch {
     counts: SeriesCounts,
     expired_at: UnixNanos,
     missed_at: UnixNanos,
+    /// Books that look at their signals together.
+    vectors: usize,
     /// Services with a signal that is missing.
     missing: BTreeSet<ServiceKey>,
     scratch: Scratch,
@@ -116,6 +123,7 @@ impl SeriesWatch {
             counts: SeriesCounts::default(),
             expired_at: 0,
             missed_at: 0,
+            vectors: 0,
             missing: BTreeSet::new(),
             scratch: Scratch::default(),
         }
@@ -126,7 +134,9 @@ impl SeriesWatch {
         let (full, full_places) = self.bank.admission().occupancy();
         let (refused, replaced) = self.bank.admission().counts();
         let series = self.bank.len();
-        let bytes = series * BOOKKEEPING_BYTES + full * SurpriseColumns::bytes_per_row();
+        let bytes = series * BOOKKEEPING_BYTES
+            + self.vectors * VECTOR_BYTES
+            + full * SurpriseColumns::bytes_per_row();
         SeriesCounts {
             series: series as u64,
             full: full as u64,
@@ -164,13 +174,14 @@ impl SeriesWatch {
             };
             points.entry(of_service[0].service.clone()).or_default().extend(of_service.iter().map(to_point));
         }
-        for (service, points) in &points {
-            self.judge(service, points, gate(service));
+        for (service, mut points) in points {
+            let gate = gate(&service);
+            self.judge(&service, &mut points, gate);
         }
         self.expire(rows.upto);
     }
 
-    fn judge(&mut self, service: &ServiceKey, points: &[Point], (gate, is_compared): (Gate, bool)) {
+    fn judge(&mut self, service: &ServiceKey, points: &mut Vec<Point>, (gate, is_compared): (Gate, bool)) {
         let Some(last_at) = points.iter().map(|point| point.at).max() else { return };
         let Some(book) = self.book(service) else {
             self.counts.refused += points.len() as u64;
@@ -183,7 +194,13 @@ impl SeriesWatch {
         book.held_since = since;
         let is_over = gate == Gate::Hold && since.is_some_and(|since| since + HOLD_MAX < last_at);
         let lesson = if gate == Gate::Learn || is_over { Lesson::Learn } else { Lesson::Withhold };
+        let has_room = self.vectors < VECTORS_MAX;
         let Some(book) = self.books.get_mut(service) else { return };
+        if book.together.is_none() && has_room {
+            book.together = Some(Together::default());
+            self.vectors += 1;
+        }
+        points.extend(book.together.as_mut().and_then(|together| together.take(points, lesson)));
         let models = (&mut self.bank, &mut self.scratch);
         let step = book.judge(points, (lesson, is_compared), models, &self.params);
         self.counts.judged += step.judged;
@@ -208,7 +225,12 @@ impl SeriesWatch {
             let why = book.end(upto);
             if book.episodes().next().is_some() {
                 book.is_stated = true;
-                statements.push(Statement::Found(wording::finding(service, book.episodes(), upto)));
+                statements.push(Statement::Found(wording::finding(
+                    service,
+                    book.episodes(),
+                    |name| book.note(name),
+                    upto,
+                )));
                 continue;
             }
             closed.push(service.clone());
@@ -269,6 +291,8 @@ impl SeriesWatch {
             SeriesName::Calls(CallSignal::ErrorShare | CallSignal::Duration, _) => false,
             SeriesName::Calls(CallSignal::Rate, operation) => operation.is_empty(),
             SeriesName::Resource(_) | SeriesName::Other(_) => true,
+            // pods of two versions differ, and the comparison tells how
+            SeriesName::Siblings | SeriesName::Together => false,
         };
         let mut rare: Vec<(&SeriesName, &Seen)> =
             book.unusual(suspect.first_at).filter(|(name, _)| is_news(name)).collect();
@@ -300,6 +324,7 @@ impl SeriesWatch {
             (service, if is_same { book } else { book.with_budget_of(&self.params) })
         };
         self.books = books.into_iter().map(renewed).collect();
+        self.count_vectors();
         Ok(())
     }
 
@@ -324,5 +349,17 @@ impl SeriesWatch {
         }
         let open = &self.open;
         self.books.retain(|service, book| book.len() > 0 || open.contains(service));
+        self.count_vectors();
+    }
+
+    fn count_vectors(&mut self) {
+        self.vectors = self.books.values().filter(|book| book.together.is_some()).count();
+    }
+
+    /// Notes which pod of a service is least like its siblings.
+    pub(crate) fn note_pod(&mut self, service: &ServiceKey, note: Option<String>) {
+        if let Some(book) = self.books.get_mut(service) {
+            book.odd_pod = note;
+        }
     }
 }

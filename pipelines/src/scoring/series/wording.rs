@@ -25,6 +25,7 @@ const NORMAL_DEVIATIONS: f64 = 3.0;
 pub(super) fn finding<'a>(
     service: &ServiceKey,
     episodes: impl Iterator<Item = (&'a SeriesName, &'a Episode)>,
+    note: impl Fn(&SeriesName) -> Option<String>,
     at: UnixNanos,
 ) -> Finding {
     let mut episodes: Vec<(&SeriesName, &Episode)> = episodes.collect();
@@ -46,8 +47,8 @@ pub(super) fn finding<'a>(
         severity: if is_alert { 0.5 } else { 0.25 },
         impact: 1.0,
         maturity: episodes.iter().map(|(_, episode)| episode.worst.maturity()).fold(1.0, f64::min),
-        evidence: told(&telling, share),
-        counter_evidence: told(&explaining, 0.0),
+        evidence: told(&telling, share, &note),
+        counter_evidence: told(&explaining, 0.0, &note),
         forecast: None,
     }
 }
@@ -79,8 +80,19 @@ pub(super) fn missing(service: &ServiceKey, missing: &[(SeriesName, f64, f64)], 
     }
 }
 
-fn told(episodes: &[&(&SeriesName, &Episode)], share: f64) -> Vec<Evidence> {
-    episodes.iter().take(NAMED_MAX).map(|(name, episode)| evidence(name, &episode.worst, share)).collect()
+fn told(
+    episodes: &[&(&SeriesName, &Episode)],
+    share: f64,
+    note: impl Fn(&SeriesName) -> Option<String>,
+) -> Vec<Evidence> {
+    let told = |(name, episode): &&(&SeriesName, &Episode)| {
+        let mut evidence = evidence(name, &episode.worst, share);
+        if let Some(note) = note(name) {
+            evidence.text = format!("{}; {note}", evidence.text);
+        }
+        evidence
+    };
+    episodes.iter().take(NAMED_MAX).map(told).collect()
 }
 
 /// More traffic than ever is news, but no failure.
@@ -89,7 +101,8 @@ fn is_load(name: &SeriesName, episode: &Episode) -> bool {
 }
 
 fn level_of(episodes: &[(&SeriesName, &Episode)]) -> Level {
-    let kinds: BTreeSet<Kind> = episodes.iter().map(|(name, _)| name.kind()).collect();
+    let kinds = episodes.iter().map(|(name, _)| name.kind()).filter(|kind| *kind != Kind::Derived);
+    let kinds: BTreeSet<Kind> = kinds.collect();
     let rises =
         |kind: Kind| episodes.iter().any(|(name, episode)| name.kind() == kind && episode.worst.is_above());
     let is_loaded = rises(Kind::Rate);
@@ -138,7 +151,7 @@ pub(super) fn evidence(name: &SeriesName, seen: &Seen, contribution: f64) -> Evi
 }
 
 /// Three digits that count.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 1e4 || (size > 0.0 && size < 1e-2) {
         format!("{value:.2e}")

@@ -16,6 +16,8 @@ _DECOYS = {"traffic-peak", "shared-database", "none"}
 # The promise is a p95 of 15 s over ten seeds. One run of an unoptimised build on a busy machine may take twice as long;
 # that it is reverted at all, once, and that nothing else is, has no slack.
 _REVERT_LIMIT_S = 30.0
+# A leak of 150 s, which the speed shortens, must be reverted before the container's memory is full.
+_LEAK_LIMIT_S = 100.0
 _RUN_LIMIT_S = 240.0
 # Shortens the healthy phases. Below 50 s of them the good release before the fault would still be rolling out.
 _SPEED = "1.5"
@@ -32,13 +34,14 @@ def judge(fault: str, summary: dict) -> list[str]:
         wrong.append(f"false_acts is {summary.get('false_acts')!r}")
     reverted = summary.get("reverted_commits")
     seconds = summary.get("revert_committed_s")
+    limit = _LEAK_LIMIT_S if fault == "memory-leak" else _REVERT_LIMIT_S
     if fault in _DECOYS:
         if reverted != [] or seconds is not None:
             wrong.append(f"a decoy was reverted: {reverted} after {seconds} s")
     elif not isinstance(reverted, list) or len(reverted) != 1:
         wrong.append(f"reverted_commits is {reverted!r}, expected one")
-    elif not isinstance(seconds, (int, float)) or not 0 <= seconds <= _REVERT_LIMIT_S:
-        wrong.append(f"reverted after {seconds!r} s, allowed are {_REVERT_LIMIT_S:g}")
+    elif not isinstance(seconds, (int, float)) or not 0 <= seconds <= limit:
+        wrong.append(f"reverted after {seconds!r} s, allowed are {limit:g}")
     return wrong
 
 

@@ -26,8 +26,24 @@ impl Certainty {
             Self::Warn => (0.96, 0.040),
             Self::Act => (0.96, 0.031),
         };
-        0.1 * found / (0.1 * found + 0.9 * falsely)
+        posterior(found, falsely)
     }
+
+    /// The same of a version on its first day whose predecessor was watched and did not leak, if one release in ten leaks:
+    /// healthy ones are blamed less often under these conditions. Measured on generated releases
+    /// (`evaluate exhaustion --simulate`): 693 of 750 leaking ones were blamed, and 46 of 1,800 healthy ones.
+    #[must_use]
+    pub fn confidence_in_release(self) -> f64 {
+        match self {
+            Self::Warn => self.confidence(),
+            Self::Act => posterior(0.924, 0.0256),
+        }
+    }
+}
+
+/// Chance that what was found is there, if one in ten is.
+fn posterior(found: f64, falsely: f64) -> f64 {
+    0.1 * found / (0.1 * found + 0.9 * falsely)
 }
 
 /// A resource that will reach its limit if it goes on like this.

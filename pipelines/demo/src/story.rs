@@ -15,6 +15,8 @@ pub enum Fault {
     ErrorBurst,
     /// A version that takes 1.5 times as long.
     Latency,
+    /// A version that takes memory and never gives it back.
+    MemoryLeak,
     /// A version whose process ends right after its start.
     CrashLoop,
     /// The same version with a setting that makes it fail.
@@ -28,9 +30,10 @@ pub enum Fault {
 }
 
 /// Every fault with its name on the command line.
-const NAMES: [(&str, Fault); 7] = [
+const NAMES: [(&str, Fault); 8] = [
     ("error-burst", Fault::ErrorBurst),
     ("latency", Fault::Latency),
+    ("memory-leak", Fault::MemoryLeak),
     ("crash-loop", Fault::CrashLoop),
     ("bad-config", Fault::BadConfig),
     ("traffic-peak", Fault::TrafficPeak),
@@ -48,7 +51,10 @@ impl Fault {
     /// Whether a revert is right.
     #[must_use]
     pub const fn is_real(self) -> bool {
-        matches!(self, Self::ErrorBurst | Self::Latency | Self::CrashLoop | Self::BadConfig)
+        matches!(
+            self,
+            Self::ErrorBurst | Self::Latency | Self::MemoryLeak | Self::CrashLoop | Self::BadConfig
+        )
     }
 }
 
@@ -57,9 +63,6 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-        if text == "memory-leak" {
-            return Err(format!("memory-leak is not available yet, choose one of {}", names.join(", ")));
-        }
         let found = NAMES.iter().find(|(name, _)| *name == text);
         found
             .map(|(_, fault)| *fault)
@@ -117,6 +120,8 @@ pub struct Pace {
     pub healthy_secs: f64,
     /// Seconds that a decoy lasts.
     pub decoy_secs: f64,
+    /// Seconds in which a leak takes what is left of a container's memory.
+    pub leak_secs: f64,
 }
 
 /// Seconds that the engine and the actuator get for a revert and the shop for its recovery.
@@ -155,14 +160,16 @@ impl Story {
             }
             _ => {
                 let change = bad_change(fault, service);
-                if let (Some(version), Some(behaviour)) = (&change.version, broken_build(fault)) {
+                if let (Some(version), Some(behaviour)) = (&change.version, broken_build(fault, pace)) {
                     broken.add(service, version, behaviour);
                 }
                 cues.push((healthy, Cue::BadChange(change)));
             }
         }
         cues.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self { fault, service, cues, broken, ends_at_secs, patience_secs: PATIENCE_SECS }
+        // a leak is known when it has gone on for a while, not before
+        let patience_secs = PATIENCE_SECS + if fault == Fault::MemoryLeak { pace.leak_secs } else { 0.0 };
+        Self { fault, service, cues, broken, ends_at_secs, patience_secs }
     }
 
     /// Name of the service that the story is about.
@@ -172,11 +179,13 @@ impl Story {
     }
 }
 
-fn broken_build(fault: Fault) -> Option<Behaviour> {
+fn broken_build(fault: Fault, pace: Pace) -> Option<Behaviour> {
     let healthy = Behaviour { faulty: true, ..Behaviour::default() };
     match fault {
         Fault::ErrorBurst => Some(Behaviour { error_share: BASE_ERROR_SHARE + 0.15, ..healthy }),
         Fault::Latency => Some(Behaviour { latency_factor: 1.5, ..healthy }),
+        // a warm pod leaves half of its limit free
+        Fault::MemoryLeak => Some(Behaviour { leak_per_sec: 0.5 / pace.leak_secs, ..healthy }),
         Fault::CrashLoop => Some(Behaviour { crashes: true, ..healthy }),
         _ => None,
     }
@@ -213,6 +222,10 @@ fn bad_change(fault: Fault, service: usize) -> Change {
             let why = "Compute discounts per item instead of per basket.";
             (Some(version.clone()), None, format!("{name}: release {version}\n\n{why}\n"))
         }
+        Fault::MemoryLeak => {
+            let why = "Keep parsed answers for later requests.";
+            (Some(version.clone()), None, format!("{name}: release {version}\n\n{why}\n"))
+        }
         Fault::CrashLoop => {
             let why = "Read the licence key from the new secret.";
             (Some(version.clone()), None, format!("{name}: release {version}\n\n{why}\n"))
@@ -236,18 +249,16 @@ fn next_version(service: usize, n: u32) -> (&'static str, String) {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { healthy_secs: 75.0, decoy_secs: 60.0 };
+    const PACE: Pace = Pace { healthy_secs: 75.0, decoy_secs: 60.0, leak_secs: 150.0 };
 
     /// Scenario: all names of faults, and names that are none.
-    /// Guarantees: they come back; memory-leak and unknown ones say what can be chosen.
+    /// Guarantees: they come back; unknown ones say what can be chosen.
     #[test]
     fn faults_have_names() {
         for (name, fault) in NAMES {
             assert_eq!(name.parse::<Fault>().unwrap(), fault);
             assert_eq!(fault.name(), name);
         }
-        let why = "memory-leak".parse::<Fault>().unwrap_err();
-        assert!(why.contains("not available yet") && why.contains("error-burst"), "{why}");
         assert!("fire".parse::<Fault>().unwrap_err().contains("crash-loop"));
     }
 

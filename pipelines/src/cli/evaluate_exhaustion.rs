@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::Exit;
 use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
-    ExhaustionReport, SimulatedRule, evaluate_exhaustion, exhaustion_page, simulate_exhaustion,
+    ExhaustionReport, SimulatedReleases, SimulatedRule, evaluate_exhaustion, exhaustion_page,
+    simulate_exhaustion, simulate_releases,
 };
 
 /// Also try generated series, or not.
@@ -27,6 +28,8 @@ struct Document<'a> {
     recorded: &'a ExhaustionReport,
     #[serde(skip_serializing_if = "Option::is_none")]
     simulated: Option<std::collections::BTreeMap<&'static str, SimulatedRule>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulated_releases: Option<SimulatedReleases>,
 }
 
 /// Exit 0 when the figures could be computed, whatever they are.
@@ -42,7 +45,8 @@ pub(crate) fn exhaustion(folder: &Path, json: bool, html: Option<&Path>, generat
         return exit;
     }
     let simulated = (generated == Generated::Yes).then(|| simulate_exhaustion(&params));
-    let document = Document { recorded: &report, simulated };
+    let simulated_releases = (generated == Generated::Yes).then(|| simulate_releases(&params));
+    let document = Document { recorded: &report, simulated, simulated_releases };
     printed(&document, json, || print_table(&document))
 }
 
@@ -82,6 +86,12 @@ fn print_table(document: &Document<'_>) {
             100.0 * rule.warned_share,
             100.0 * rule.early_share,
             rule.median_lead_samples
+        );
+    }
+    if let Some(releases) = &document.simulated_releases {
+        println!(
+            "generated releases: {} of {} that leak are blamed, {} of {} that do not",
+            releases.found, releases.leaking, releases.blamed, releases.healthy
         );
     }
 }

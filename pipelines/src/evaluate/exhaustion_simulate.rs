@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use models::exhaustion::ExhaustionValidParams;
-use models::testkit::{LeakFigures, LeakRule, leak_figures};
+use models::testkit::{LeakFigures, LeakRule, leak_figures, release_figures};
 use serde::Serialize;
 
 /// First seed; none of the series of this or a later one was looked at when settings were chosen.
 const SEED: u64 = 5_000_001;
 /// Healthy series of each kind.
 const HEALTHY: u64 = 20;
+/// Healthy releases of each kind, and leaking ones of each base, growth and length.
+const RELEASES: (u64, u64) = (100, 5);
 
 /// Figures of one rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +46,27 @@ pub fn simulate_exhaustion(params: &ExhaustionValidParams) -> BTreeMap<&'static 
         ("predict_linear_1h", LeakRule::PredictLinear),
     ];
     rules.map(|(name, rule)| (name, of(&leak_figures(rule, params, SEED, HEALTHY, 3)))).into()
+}
+
+/// What the strict rule says of releases on their first day, where the version before did not leak.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SimulatedReleases {
+    /// Healthy releases.
+    pub healthy: usize,
+    /// Of these, blamed.
+    pub blamed: usize,
+    /// Leaking releases.
+    pub leaking: usize,
+    /// Of these, blamed before the limit was reached.
+    pub found: usize,
+}
+
+/// The condition under which the product asks for `act`, on generated releases.
+#[must_use]
+pub fn simulate_releases(params: &ExhaustionValidParams) -> SimulatedReleases {
+    let figures = release_figures(params, SEED, RELEASES);
+    let (healthy, blamed, leaking, found) = (figures.healthy, figures.blamed, figures.leaking, figures.found);
+    SimulatedReleases { healthy, blamed, leaking, found }
 }
 
 fn of(figures: &LeakFigures) -> SimulatedRule {

@@ -36,7 +36,7 @@ pub use exhaustion::{
 };
 pub use exhaustion_otlp::export_exhaustion;
 pub use exhaustion_page::exhaustion_page;
-pub use exhaustion_simulate::{SimulatedRule, simulate_exhaustion};
+pub use exhaustion_simulate::{SimulatedReleases, SimulatedRule, simulate_exhaustion, simulate_releases};
 pub use export::export_canary;
 pub use kpi2018::read_kpi2018;
 pub use logs::{LabelledLines, LogsReport, SystemGrouping, evaluate_logs};

@@ -36,7 +36,10 @@ pub(crate) fn finding(running_out: &RunningOut, compared: Option<&Suspect>) -> F
         _ => Level::Alert,
     };
     let nanos = |secs: f64| (secs * 1e9) as i64;
-    let confidence = ahead.certainty.confidence();
+    let confidence = match &suspect {
+        Some(_) => ahead.certainty.confidence_in_release(),
+        None => ahead.certainty.confidence(),
+    };
     Finding {
         rule: RuleName::Exhaustion,
         service: service_of(running_out).clone(),

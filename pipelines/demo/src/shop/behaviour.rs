@@ -16,6 +16,8 @@ pub struct Behaviour {
     pub latency_factor: f64,
     /// Whether the process ends right after it starts.
     pub crashes: bool,
+    /// Memory that it takes and never gives back, in parts of the limit a second.
+    pub leak_per_sec: f64,
     /// Whether this is one of the demo's faults.
     pub faulty: bool,
 }
@@ -25,7 +27,13 @@ pub const BASE_ERROR_SHARE: f64 = 0.003;
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Self { error_share: BASE_ERROR_SHARE, latency_factor: 1.0, crashes: false, faulty: false }
+        Self {
+            error_share: BASE_ERROR_SHARE,
+            latency_factor: 1.0,
+            crashes: false,
+            leak_per_sec: 0.0,
+            faulty: false,
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub type PodId = u32;
 const CRASH_AFTER: UnixNanos = 700_000_000;
 /// Back-off between two starts, at first; it doubles up to the maximum.
 const BACK_OFF: UnixNanos = 2 * SECOND;
+/// Memory limit of a container, in parts of what a warm pod uses.
+const MEMORY_LIMIT: f64 = 2.0;
 /// Longest back-off.
 const BACK_OFF_MAX: UnixNanos = 16 * SECOND;
 
@@ -73,6 +75,29 @@ impl Pod {
     #[must_use]
     pub fn is_available(&self, now: UnixNanos) -> bool {
         !self.behaviour.crashes && self.takes_traffic(now) && now >= self.ready_at + SECOND / 2
+    }
+
+    /// Working set of its container, MiB: it warms up in the first minutes, and leaks if its image does. Beyond its limit the
+    /// kernel ends the process ([`Fleet::advance`]).
+    #[must_use]
+    pub fn memory_mib(&self, now: UnixNanos) -> f64 {
+        let base = self.base_mib();
+        let secs_since = |at: UnixNanos| (now - at).max(0) as f64 / SECOND as f64;
+        let age_secs = secs_since(self.ready_at);
+        let warm = 0.7 + 0.3 * (1.0 - (-age_secs / 60.0).exp());
+        let wave = 1.0 + 0.02 * (age_secs / 17.0 + f64::from(self.id)).sin();
+        let leaked = self.behaviour.leak_per_sec * secs_since(self.starts_at) * self.memory_limit_mib();
+        base * warm * wave * self.speed + leaked
+    }
+
+    /// Limit of its container, MiB.
+    #[must_use]
+    pub fn memory_limit_mib(&self) -> f64 {
+        MEMORY_LIMIT * self.base_mib()
+    }
+
+    fn base_mib(&self) -> f64 {
+        SERVICES.get(self.template.service).map_or(100.0, |spec| spec.memory_mib)
     }
 
     /// Whether it was not told to end.
@@ -140,10 +165,11 @@ impl Fleet {
         }
     }
 
-    /// Crashes what crashes, restarts it after its back-off, and forgets pods that ended a minute ago.
+    /// Crashes what crashes or has no memory left, restarts it after its back-off, and forgets pods that ended a minute ago.
     pub fn advance(&mut self, now: UnixNanos) {
         for pod in self.pods.values_mut() {
-            if pod.behaviour.crashes && pod.is_alive() && now >= pod.starts_at + CRASH_AFTER {
+            let crashes = pod.behaviour.crashes && now >= pod.starts_at + CRASH_AFTER;
+            if (crashes || pod.memory_mib(now) >= pod.memory_limit_mib()) && pod.is_alive() {
                 let back_off = (BACK_OFF << pod.restarts.min(8)).min(BACK_OFF_MAX);
                 pod.restarts += 1;
                 pod.starts_at = now + back_off;

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::attribute::{number, scope, text};
 use super::signal::{error_type, is_failure};
-use crate::shop::{Pod, RequestFact, SECOND, SERVICES, UnixNanos, operation_of};
+use crate::shop::{Pod, RequestFact, UnixNanos, operation_of};
 
 /// Bucket bounds that the semantic conventions advise for `http.server.request.duration`.
 const BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -63,11 +63,7 @@ impl Counts {
             data: Some(Data::Histogram(Histogram { data_points, aggregation_temporality: cumulative() })),
             ..Metric::default()
         };
-        let base = SERVICES.get(pod.template.service).map_or(100.0, |spec| spec.memory_mib);
-        let age_secs = (now - start_at).max(0) as f64 / SECOND as f64;
-        let warm = 0.7 + 0.3 * (1.0 - (-age_secs / 60.0).exp());
-        let wave = 1.0 + 0.02 * (age_secs / 17.0 + f64::from(pod.id)).sin();
-        let memory = base * MIB * warm * wave * pod.speed;
+        let memory = MIB * pod.memory_mib(now);
         let metrics = vec![
             durations,
             sum("process.cpu.time", "s", point(Value::AsDouble(self.cpu_secs), start_at, now), true),
@@ -90,6 +86,21 @@ pub(crate) fn encode_container(pod: &Pod, resource: Resource, now: UnixNanos) ->
         gauge("k8s.container.ready", "", i64::from(pod.takes_traffic(now))),
     ];
     request(resource, "k8sclusterreceiver", metrics)
+}
+
+/// What the agent on the node says of a container's memory.
+pub(crate) fn encode_memory(pod: &Pod, resource: Resource, now: UnixNanos) -> ExportMetricsServiceRequest {
+    let gauge = |name: &str, mib: f64| Metric {
+        name: name.to_owned(),
+        unit: "By".to_owned(),
+        data: Some(Data::Gauge(Gauge { data_points: vec![point(Value::AsInt((MIB * mib) as i64), 0, now)] })),
+        ..Metric::default()
+    };
+    let metrics = vec![
+        gauge("container.memory.working_set", pod.memory_mib(now)),
+        gauge("k8s.container.memory_limit", pod.memory_limit_mib()),
+    ];
+    request(resource, "kubeletstatsreceiver", metrics)
 }
 
 impl Durations {

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
-use super::counts::{Counts, encode_container};
-use super::resource::resource_of;
+use super::counts::{Counts, encode_container, encode_memory};
+use super::resource::{node_resource_of, resource_of};
 use super::signal::{encode_lines, encode_spans};
 use crate::shop::{
     Chance, Fleet, LineFact, Pod, PodId, RequestFact, SECOND, SERVICES, SpanFact, Step, UnixNanos,
@@ -31,6 +31,8 @@ pub struct Intervals {
     pub lines: UnixNanos,
     /// Metrics.
     pub metrics: UnixNanos,
+    /// Memory of containers, by the agent on the node.
+    pub memory: UnixNanos,
 }
 
 /// Which signal a batch is of.
@@ -86,7 +88,7 @@ struct Pending {
     lines: Vec<LineFact>,
     requests: Vec<RequestFact>,
     counts: Counts,
-    next: [UnixNanos; 3],
+    next: [UnixNanos; 4],
 }
 
 /// The outboxes of all pods.
@@ -149,9 +151,9 @@ impl Outbox {
     }
 
     fn first(&mut self, now: UnixNanos) -> Pending {
-        let Intervals { spans, lines, metrics } = self.intervals;
-        let next =
-            [spans, lines, metrics].map(|every| now + (self.chance.unit() * every as f64) as UnixNanos);
+        let Intervals { spans, lines, metrics, memory } = self.intervals;
+        let next = [spans, lines, metrics, memory]
+            .map(|every| now + (self.chance.unit() * every as f64) as UnixNanos);
         let (spans, lines, requests) = (Vec::new(), Vec::new(), Vec::new());
         Pending { spans, lines, requests, counts: Counts::default(), next }
     }
@@ -161,7 +163,7 @@ impl Pending {
     fn export(&mut self, pod: &Pod, every: Intervals, now: UnixNanos, batches: &mut Vec<Batch>) {
         // A process that was told to end flushes; what is still under way goes as soon as it has ended.
         let is_last = !pod.is_alive();
-        let [spans_at, lines_at, metrics_at] = &mut self.next;
+        let [spans_at, lines_at, metrics_at, memory_at] = &mut self.next;
         let speaks_grpc = SERVICES.get(pod.template.service).is_some_and(|spec| spec.speaks_grpc);
         let wire = if speaks_grpc { Wire::Grpc } else { Wire::Http };
         let resource = || resource_of(pod);
@@ -188,6 +190,9 @@ impl Pending {
                 add(SignalKind::Metrics, self.counts.encode(pod, resource(), now).encode_to_vec(), 3);
             }
             add(SignalKind::Metrics, encode_container(pod, resource(), now).encode_to_vec(), 2);
+        }
+        if is_due(memory_at, every.memory, now) && !is_last && pod.takes_traffic(now) {
+            add(SignalKind::Metrics, encode_memory(pod, node_resource_of(pod), now).encode_to_vec(), 2);
         }
     }
 }

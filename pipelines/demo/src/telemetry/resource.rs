@@ -40,3 +40,18 @@ pub(crate) fn resource_of(pod: &Pod) -> Resource {
     }
     Resource { attributes, ..Resource::default() }
 }
+
+/// What the agent on the node knows of a pod: nothing of the service in it.
+pub(crate) fn node_resource_of(pod: &Pod) -> Resource {
+    let service = SERVICES.get(pod.template.service).map_or("unknown", |spec| spec.name);
+    let attributes = vec![
+        text("k8s.deployment.name", service),
+        text("k8s.cluster.name", CLUSTER),
+        text("deployment.environment.name", ENVIRONMENT),
+        text("k8s.namespace.name", NAMESPACE),
+        text("k8s.node.name", &pod.node),
+        text("k8s.pod.name", &pod.name),
+        text("k8s.pod.uid", &pod.uid),
+    ];
+    Resource { attributes, ..Resource::default() }
+}

@@ -12,7 +12,7 @@ use super::*;
 use crate::shop::{Behaviour, BrokenBuilds, Disturbance, Fleet, SECOND, SERVICES, Shop, Template};
 
 const NOON: i64 = 1_795_521_600 * SECOND;
-const EVERY: Intervals = Intervals { spans: 2 * SECOND, lines: SECOND, metrics: 5 * SECOND };
+const EVERY: Intervals = Intervals { spans: 2 * SECOND, lines: SECOND, metrics: 5 * SECOND, memory: SECOND };
 
 fn template(service: usize, version: &str) -> Arc<Template> {
     Arc::new(Template { service, version: version.to_owned(), env: BTreeMap::new(), hash: "5d4f".to_owned() })
@@ -104,7 +104,13 @@ fn silence_is_seen_only_by_the_agent() {
             }
         }
     }
-    let of_agent = BTreeSet::from(["k8s.container.ready".to_owned(), "k8s.container.restarts".to_owned()]);
+    let of_agent = [
+        "k8s.container.ready",
+        "k8s.container.restarts",
+        "k8s.container.memory_limit",
+        "container.memory.working_set",
+    ];
+    let of_agent: BTreeSet<String> = of_agent.map(str::to_owned).into();
     assert_eq!(names.get(&silent), Some(&of_agent));
-    assert!(names.iter().filter(|(id, _)| **id != silent).all(|(_, names)| names.len() == 5));
+    assert!(names.iter().filter(|(id, _)| **id != silent).all(|(_, names)| names.len() == 7));
 }

@@ -167,6 +167,12 @@ impl Admission {
         out
     }
 
+    /// Whether a place is free.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.held.len() < self.places
+    }
+
     /// Places taken and places there are.
     #[must_use]
     pub fn occupancy(&self) -> (usize, usize) {

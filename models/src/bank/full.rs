@@ -103,6 +103,15 @@ impl SurpriseColumns {
         row
     }
 
+    /// Room for one more series that begins with what a row has learned.
+    pub(super) fn add_like(&mut self, known: Row) -> Row {
+        let (short, slots, histograms) = self.row(known.0 as usize);
+        let prior = parts::prior((short, slots, histograms), super::OWN_POINTS);
+        let row = self.add();
+        self.put(row, prior);
+        row
+    }
+
     /// Forgets a series; its row will be given to another. A row that was given back already must not be named again.
     pub fn remove(&mut self, row: Row) {
         let nth = row.0 as usize;
@@ -166,15 +175,19 @@ impl SurpriseColumns {
         Ok(loaded)
     }
 
-    fn fill(&mut self, row: Row, (short, slots, histograms): Saved) -> Result<(), String> {
-        if slots.len() != parts::SLOTS || histograms.len() != parts::SIGNALS {
+    fn fill(&mut self, row: Row, saved: Saved) -> Result<(), String> {
+        if saved.1.len() != parts::SLOTS || saved.2.len() != parts::SIGNALS {
             return Err("a row of the full tier has another shape".to_owned());
         }
+        self.put(row, saved);
+        Ok(())
+    }
+
+    fn put(&mut self, row: Row, (short, slots, histograms): Saved) {
         let nth = row.0 as usize;
         self.shorts[nth] = short;
         self.slots[nth * parts::SLOTS..][..parts::SLOTS].copy_from_slice(&slots);
         self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS].copy_from_slice(&histograms);
-        Ok(())
     }
 
     /// Judges points and takes them in; one reading each, in their order. `readings` is emptied first.

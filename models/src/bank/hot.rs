@@ -52,6 +52,18 @@ pub struct HotReading {
     pub surprise: f64,
 }
 
+/// What the bank knows of a series, kept here because this memory is at hand when a point comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub(super) enum Seat {
+    /// Nobody's.
+    Vacant,
+    /// In the hot tier only.
+    Hot,
+    /// In the full tier as well.
+    Full,
+}
+
 /// The hot detector of one series.
 ///
 /// ```
@@ -92,6 +104,7 @@ pub struct HotSurprise {
     last_hash: u16,
     /// A visit weighs two to this many units.
     power: i8,
+    pub(super) seat: Seat,
     #[serde(with = "grid::fixed")]
     masses: [Masses; VIEWS],
 }
@@ -137,6 +150,7 @@ impl HotSurprise {
             changes: 0,
             last_hash: 0,
             power: FIRST_POWER,
+            seat: Seat::Vacant,
             masses: [[0; NODES]; VIEWS],
         }
     }
@@ -157,6 +171,24 @@ impl HotSurprise {
     #[must_use]
     pub fn read(&self, at: i64, x: f64) -> Option<HotReading> {
         self.reading(&self.look(at, x)?)
+    }
+
+    /// What another series may begin with: as if learned from [`super::OWN_POINTS`] points, before the first of its own.
+    pub(super) fn as_prior(&self) -> Self {
+        let visits = f32::from(self.total) / self.visit_units();
+        let units = visits.min(super::OWN_POINTS as f32) * libm::exp2f(f32::from(FIRST_POWER));
+        let part = units / f32::from(self.total.max(1));
+        let scaled = |masses: Masses| masses.map(|mass| (f32::from(mass) * part + 0.5) as u16);
+        Self {
+            last_at: i64::MIN,
+            points: self.points.min(super::OWN_POINTS),
+            total: units as u16,
+            held: 0,
+            power: FIRST_POWER,
+            seat: Seat::Hot,
+            masses: self.masses.map(scaled),
+            ..*self
+        }
     }
 
     /// Reads a number of each cache line, so that they are on their way when they are needed.

@@ -6,12 +6,13 @@
 //! teach ([`crate::univariate::Lesson`]) is decided beforehand, from what was said about earlier points. Points of one series
 //! come in the order of time; later ones of a batch are judged knowing the earlier ones. Then, for a point that has a
 //! score: p-value from [`crate::calibrate::TailCalibrator`], *then* its `observe`, then the alarm budget. [`Bank::standing`]
-//! says which tier speaks for a series, whether it is mature, and how many points stand behind it.
+//! says which tier speaks for a series, whether it is mature, how many points stand behind it and whose they are.
 
 mod admission;
 mod full;
 mod grid;
 mod hot;
+mod prior;
 mod restore;
 mod saved;
 mod tiers;
@@ -24,4 +25,5 @@ mod tests;
 pub use admission::{Admission, AdmissionParams, AdmissionValidParams, Admitted};
 pub use full::{Row, RowPoint, SurpriseColumns};
 pub use hot::{HotReading, HotSurprise};
+pub use prior::{Basis, OWN_POINTS};
 pub use tiers::{ASK_POINTS, Bank, BankPoint, Judged, Standing, Tier};

@@ -4,13 +4,16 @@
 //! before anything is taken over. Not done here: packing ([`super::saved`]).
 
 use super::full::Row;
-use super::hot::HotSurprise;
+use super::hot::{HotSurprise, Seat};
 use super::saved::{PartReader, PartWriter, vacancies};
 use super::tiers::{Bank, Place};
 use crate::snapshot::{SnapshotError, body, opened};
 
+/// One series as it is written.
+type Held = (f32, Option<Row>, u32, HotSurprise);
+
 const MODEL: &str = "bank";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 impl Bank {
     /// The state as bytes, settings not included: at most 140 bytes a series of the hot tier, at most 4.2 KB one of the full.
@@ -19,8 +22,8 @@ impl Bank {
         let mut writer = PartWriter::new(opened(MODEL, VERSION));
         writer.put(&(self.places.len() as u64, &self.free, self.refused));
         for (place, hot) in self.places.iter().zip(&self.hot) {
-            if let Place::Held { weight, row } = place {
-                writer.put(&(weight, row, hot));
+            if let Place::Held { weight, row, inherited } = place {
+                writer.put(&(weight, row, inherited, hot));
             }
         }
         self.full.save(&mut writer);
@@ -51,8 +54,9 @@ impl Bank {
             let (place, state) = if vacant {
                 (Place::Vacant, HotSurprise::new())
             } else {
-                let (weight, row, state) = reader.take()?;
-                (Place::Held { weight, row }, state)
+                let (weight, row, inherited, mut state): Held = reader.take()?;
+                state.seat = if row.is_some() { Seat::Full } else { Seat::Hot };
+                (Place::Held { weight, row, inherited }, state)
             };
             places.push(place);
             hot.push(state);

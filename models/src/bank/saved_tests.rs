@@ -36,7 +36,13 @@ impl Crowd {
             assert!(bank.remove(self.known.swap_remove(out)));
         }
         if self.draws.uniform() < 0.3 {
-            self.known.extend(bank.add(self.draws.uniform() as f32));
+            let weight = self.draws.uniform() as f32;
+            let known = self.known.first().copied().filter(|_| self.draws.uniform() < 0.5);
+            let series = match known {
+                Some(known) => bank.add_like(known, weight),
+                None => bank.add(weight),
+            };
+            self.known.extend(series);
         }
         let mut points = Vec::new();
         for &series in &self.known {
@@ -98,13 +104,13 @@ fn other_versions_are_refused_and_smaller_budgets_kept() {
     (0..700).for_each(|_| drop(crowd.round(&mut whole)));
     let saved = whole.save();
     let mut newer = saved.clone();
-    assert_eq!(&newer[..6], b"\x04bank\x01", "length, name, version");
-    newer[5] = 2;
+    assert_eq!(&newer[..6], b"\x04bank\x02", "length, name, version");
+    newer[5] = 3;
     let mut small = bank(2, 12);
     let error = small.load(&newer).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "state of `bank` has version 2, this build reads version 1: start without it"
+        "state of `bank` has version 3, this build reads version 2: start without it"
     );
     newer[1] = b't';
     assert!(matches!(small.load(&newer), Err(SnapshotError::Model { .. })));

@@ -6,14 +6,15 @@
 
 use super::admission::{Admission, Admitted};
 use super::full::{Row, RowPoint, SurpriseColumns};
-use super::hot::{HotReading, HotSurprise};
+use super::hot::{HotReading, HotSurprise, Seat};
+use super::prior::{Basis, OWN_POINTS};
 use crate::detector::{Detector, Maturity};
 use crate::univariate::{Lesson, Reading};
 
 /// Points between two questions for a place.
 pub const ASK_POINTS: u32 = 128;
 /// Points whose memory is touched ahead.
-const STRIDE: usize = 16;
+const STRIDE: usize = 64;
 
 /// One point of one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,15 +57,17 @@ pub struct Standing {
     pub tier: Tier,
     /// Whether that tier gives scores yet.
     pub maturity: Maturity,
-    /// Points that tier has seen.
+    /// Points that tier has seen; what it inherited counts as at most a hundred.
     pub points: u32,
+    /// Whose points these are.
+    pub basis: Basis,
 }
 
 /// A series, or room for one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Place {
     Vacant,
-    Held { weight: f32, row: Option<Row> },
+    Held { weight: f32, row: Option<Row>, inherited: u32 },
 }
 
 /// Detectors of many series in two tiers.
@@ -89,7 +92,8 @@ pub(super) enum Place {
 /// ```
 ///
 /// # Invariants
-/// At most `series_max` series are added; a row of the full tier belongs to exactly one of them.
+/// At most `series_max` series are added; a row of the full tier belongs to exactly one of them; the seat that the hot state
+/// of a series names is that of its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bank {
     pub(super) series_max: u32,
@@ -116,14 +120,18 @@ impl Bank {
             self.refused += 1;
             return None;
         }
-        let place = Place::Held { weight, row: None };
-        if let Some(series) = self.free.pop() {
-            self.places[series as usize] = place;
-            return Some(series);
-        }
-        let series = u32::try_from(self.places.len()).ok()?;
-        self.hot.push(HotSurprise::new());
-        self.places.push(place);
+        let place = Place::Held { weight, row: None, inherited: 0 };
+        let series = match self.free.pop() {
+            Some(series) => series,
+            None => {
+                let series = u32::try_from(self.places.len()).ok()?;
+                self.hot.push(HotSurprise::new());
+                self.places.push(Place::Vacant);
+                series
+            }
+        };
+        self.places[series as usize] = place;
+        self.hot[series as usize].seat = Seat::Hot;
         Some(series)
     }
 
@@ -168,15 +176,16 @@ impl Bank {
     /// How much stands behind the scores of a series; `None` if there is no such series.
     #[must_use]
     pub fn standing(&self, series: u32) -> Option<Standing> {
-        let Place::Held { row, .. } = *self.places.get(series as usize)? else { return None };
+        let Place::Held { row, inherited, .. } = *self.places.get(series as usize)? else { return None };
+        let hot = &self.hot[series as usize];
+        let own = hot.points().saturating_sub(inherited);
+        let basis = if inherited > 0 && own < OWN_POINTS { Basis::Inherited } else { Basis::Own };
         match row.filter(|row| self.full.is_mature(*row)) {
             Some(row) => {
-                Some(Standing { tier: Tier::Full, maturity: Maturity::Mature, points: self.full.points(row) })
+                let points = self.full.points(row);
+                Some(Standing { tier: Tier::Full, maturity: Maturity::Mature, points, basis })
             }
-            None => {
-                let hot = &self.hot[series as usize];
-                Some(Standing { tier: Tier::Hot, maturity: hot.maturity(), points: hot.points() })
-            }
+            None => Some(Standing { tier: Tier::Hot, maturity: hot.maturity(), points: hot.points(), basis }),
         }
     }
 
@@ -192,54 +201,50 @@ impl Bank {
     /// Reads a little of each cache line that a stride will need. The loads do not depend on each other, so the processor
     /// waits for all of them at once.
     fn touch(&self, stride: &[BankPoint]) {
-        let of = |point: &BankPoint| {
-            let nth = point.series as usize;
-            let held = matches!(self.places.get(nth), Some(Place::Held { .. }));
-            self.hot.get(nth).map_or(0, HotSurprise::touch).wrapping_add(u32::from(held))
-        };
+        let of = |point: &BankPoint| self.hot.get(point.series as usize).map_or(0, HotSurprise::touch);
         std::hint::black_box(stride.iter().fold(0_u32, |sum, point| sum.wrapping_add(of(point))));
     }
 
     fn observe_one(&mut self, point: &BankPoint) -> Judged {
-        let nth = point.series as usize;
-        let Some(Place::Held { weight, row }) = self.places.get(nth).copied() else { return Judged::Not };
-        let score = self.hot[nth].observe(point.at, point.value, point.lesson);
-        let asks = score.is_some() && self.hot[nth].points().is_multiple_of(ASK_POINTS);
-        let row = if asks { self.ask(point.series, weight) } else { row };
-        let reading = row.and_then(|row| {
-            let point = RowPoint { row, at: point.at, value: point.value, lesson: point.lesson };
-            self.full.observe_point(&point)
-        });
-        match (reading, score) {
-            (Some(reading), _) => Judged::Full(reading),
-            (None, Some(score)) => Judged::Hot(score),
-            (None, None) => Judged::Not,
+        let Some(hot) = self.hot.get_mut(point.series as usize).filter(|hot| hot.seat != Seat::Vacant) else {
+            return Judged::Not;
+        };
+        let score = hot.observe(point.at, point.value, point.lesson);
+        let asks = score.is_some() && hot.points().is_multiple_of(ASK_POINTS);
+        let in_hot = score.map_or(Judged::Not, Judged::Hot);
+        if !asks && hot.seat == Seat::Hot {
+            return in_hot;
         }
+        if asks {
+            self.ask(point.series);
+        }
+        self.observe_full(point).map_or(in_hot, Judged::Full)
     }
 
-    /// Asks for a place in the full tier; the row that the series has afterwards.
-    fn ask(&mut self, series: u32, weight: f32) -> Option<Row> {
-        let usefulness = f64::from(weight) * self.hot[series as usize].change_share();
+    fn observe_full(&mut self, point: &BankPoint) -> Option<Reading> {
+        let Place::Held { row: Some(row), .. } = self.places[point.series as usize] else { return None };
+        let point = RowPoint { row, at: point.at, value: point.value, lesson: point.lesson };
+        self.full.observe_point(&point)
+    }
+
+    /// Asks for a place in the full tier.
+    fn ask(&mut self, series: u32) {
+        let nth = series as usize;
+        let Place::Held { weight, inherited, .. } = self.places[nth] else { return };
+        let usefulness = f64::from(weight) * self.hot[nth].change_share();
         match self.admission.ask(u64::from(series), usefulness) {
             Admitted::Room => {}
             Admitted::Instead(out) => self.demote(out),
-            Admitted::Already | Admitted::Useless | Admitted::Full(_) => return self.row_of(series),
+            Admitted::Already | Admitted::Useless | Admitted::Full(_) => return,
         }
-        let row = Some(self.full.add());
-        self.places[series as usize] = Place::Held { weight, row };
-        row
-    }
-
-    fn row_of(&self, series: u32) -> Option<Row> {
-        match self.places[series as usize] {
-            Place::Held { row, .. } => row,
-            Place::Vacant => None,
-        }
+        self.places[nth] = Place::Held { weight, row: Some(self.full.add()), inherited };
+        self.hot[nth].seat = Seat::Full;
     }
 
     /// Takes a series that has lost its place out of the full tier.
     pub(super) fn demote(&mut self, series: u64) {
         let nth = usize::try_from(series).expect("series are numbered in 32 bits");
+        self.hot[nth].seat = Seat::Hot;
         if let Place::Held { row, .. } = &mut self.places[nth]
             && let Some(row) = row.take()
         {

@@ -91,7 +91,7 @@ impl SeriesDetector {
                 let mut detector = MeanSurprise::new(params);
                 let scores = points.map(|(&at, &value)| {
                     let reading = detector.observe(at, value, Lesson::Learn)?;
-                    Some((reading.score.value(), reading.surprise))
+                    Some((reading.score.value(), reading.onset))
                 });
                 (scores.collect(), detector.state_bytes())
             }

@@ -36,8 +36,11 @@ pub enum Lesson {
 pub struct Reading {
     /// The score: highest recent mean surprise, in decades of rarity.
     pub score: RawScore,
-    /// Mean surprise of this point alone.
+    /// Mean surprise of this point alone: stays up while an anomaly lasts.
     pub surprise: f64,
+    /// Mean surprise of the views of this point itself: its value, its deviations from the day and from what went before. No
+    /// mean is in it, so it falls again soon after a change; the better score to open an alarm by.
+    pub onset: f64,
     /// What was expected, in the unit of the series.
     pub expected: f64,
     /// A usual deviation from it.
@@ -54,6 +57,7 @@ impl Reading {
         Some(Self {
             score: RawScore::new(f64::from(look.held))?,
             surprise: f64::from(look.surprise),
+            onset: f64::from(look.of_the_point),
             expected,
             deviation,
             shape: look.shape(),

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::params::SurpriseParams;
 use super::profile::{self, Place, Slot, Teaching, Usual};
 use super::shape::{Course, Shape};
-use super::signals::{Averages, SIGNALS, Signals, Yard, standard};
+use super::signals::{Averages, OF_THE_POINT, SIGNALS, Signals, Yard, standard};
 
 const SECS_PER_DAY: f32 = 86_400.0;
 const SECS_PER_MINUTE: f32 = 60.0;
@@ -74,6 +74,22 @@ impl Short {
         }
     }
 
+    /// The same, learned from at most so many points, before the first of its own; and what a visit weighed before, which is
+    /// one from now on.
+    pub(crate) fn as_prior(&self, points: u32) -> (Self, f32) {
+        let prior = Self {
+            last_at: i64::MIN,
+            points: self.points.min(points),
+            residuals: self.residuals.min(points as f32),
+            extremes: 0.0,
+            held: 0.0,
+            weight: 1.0,
+            course: Course::default(),
+            ..*self
+        };
+        (prior, self.weight)
+    }
+
     pub(crate) fn points(&self) -> u32 {
         self.points
     }
@@ -104,9 +120,11 @@ pub(crate) struct Look {
     course: Course,
     origin: f64,
     ordinary_day: bool,
-    /// Mean surprise of the point alone.
+    /// Mean surprise of all views.
     pub(crate) surprise: f32,
-    /// Highest recent surprise, fading.
+    /// Mean surprise of the views of the point itself.
+    pub(crate) of_the_point: f32,
+    /// Highest recent mean surprise of all views, fading.
     pub(crate) held: f32,
     /// The view that surprised most.
     pub(crate) strongest: usize,
@@ -153,8 +171,8 @@ pub(crate) fn look(
     let place = Place::of(calendar.second_of_day(at) as f32);
     let (usual, yard) = (profile::usual(slots, place), short.yard());
     let (averages, views) = short.averages.peek(value, steps, usual, &yard);
-    let (surprise, strongest) = mean_surprise(params.views, histograms, &views, short.weight);
-    let held = surprise.max(short.held * libm::powf(params.hold as f32, steps));
+    let surprise = mean_surprise(params.views, histograms, &views, short.weight);
+    let held = surprise.of_all.max(short.held * libm::powf(params.hold as f32, steps));
     let off = usual.map_or(0.0, |usual| (value - usual.level) / standard(usual, &yard));
     Some(Look {
         at,
@@ -168,32 +186,54 @@ pub(crate) fn look(
         course: short.course.next(off, steps),
         origin,
         ordinary_day: !calendar.is_holiday(at),
-        surprise,
+        surprise: surprise.of_all,
+        of_the_point: surprise.of_the_point,
         held,
-        strongest,
+        strongest: surprise.strongest,
     })
 }
 
-/// (mean of s^1.5)^(1/1.5) over the views that count, and the largest s. An absent view counts as no surprise.
-fn mean_surprise(counted: u32, histograms: &[RangeHistogram], views: &Signals, weight: f32) -> (f32, usize) {
-    let (mut sum, mut strongest, mut most) = (0.0_f32, 0, 0.0_f32);
+/// What the views say together.
+#[derive(Debug, Clone, Copy)]
+struct MeanSurprises {
+    of_all: f32,
+    of_the_point: f32,
+    strongest: usize,
+}
+
+/// (mean of s^1.5)^(1/1.5) over the views that count, over those of them that are of the point itself, and the largest s. An
+/// absent view counts as no surprise.
+fn mean_surprise(counted: u32, histograms: &[RangeHistogram], views: &Signals, weight: f32) -> MeanSurprises {
+    let (mut of_all, mut of_the_point) = (0.0_f32, 0.0_f32);
+    let (mut strongest, mut most) = (0, 0.0_f32);
     for (nth, (histogram, view)) in histograms.iter().zip(views).enumerate() {
         if view.is_nan() || counted >> nth & 1 == 0 {
             continue;
         }
         let surprise = histogram.surprise(*view, weight).max(0.0);
-        sum += surprise * libm::sqrtf(surprise);
+        let part = surprise * libm::sqrtf(surprise);
+        of_all += part;
+        if OF_THE_POINT >> nth & 1 == 1 {
+            of_the_point += part;
+        }
         if surprise > most {
             (strongest, most) = (nth, surprise);
         }
     }
-    let mean = sum / counted.count_ones() as f32;
-    (libm::cbrtf(mean * mean), strongest)
+    let mean = |sum: f32, views: u32| {
+        let mean = sum / views.count_ones().max(1) as f32;
+        libm::cbrtf(mean * mean)
+    };
+    MeanSurprises {
+        of_all: mean(of_all, counted),
+        of_the_point: mean(of_the_point, counted & OF_THE_POINT),
+        strongest,
+    }
 }
 
 /// Takes the point into the short memory: averages, course and held score, but nothing that says what is normal.
 pub(crate) fn note(short: &mut Short, look: &Look) {
-    if short.points > 0 {
+    if short.last_at != i64::MIN {
         short.pace.learn(look.at.saturating_sub(short.last_at));
     }
     short.origin = look.origin;

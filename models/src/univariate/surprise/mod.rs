@@ -7,6 +7,7 @@ mod histogram;
 mod judge;
 mod pace;
 mod params;
+mod prior;
 mod profile;
 mod shape;
 mod signals;
@@ -22,6 +23,7 @@ pub use shape::Shape;
 pub(crate) mod parts {
     pub(crate) use super::histogram::RangeHistogram;
     pub(crate) use super::judge::{Model, Short, learn, look, note};
+    pub(crate) use super::prior::prior;
     pub(crate) use super::profile::{SLOTS, Slot};
     pub(crate) use super::signals::SIGNALS;
 }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) const SLOTS: usize = 288;
 const SECS_PER_DAY: f32 = 86_400.0;
 
+/// Visits that an inherited slot counts for.
+const PRIOR_VISITS: u16 = 2;
+
 /// One slot.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Slot {
@@ -102,6 +105,11 @@ pub(crate) fn teach(slots: &mut [Slot], place: Place, value: f32, teaching: Teac
         slot.spread = narrow(spread + rate * (off.abs() - spread));
     }
     slot.visits = slot.visits().saturating_add(1).to_le_bytes();
+}
+
+/// A slot of which the level and the spread are known, but hardly trusted.
+pub(crate) fn as_prior(slot: &Slot) -> Slot {
+    Slot { visits: slot.visits().min(PRIOR_VISITS).to_le_bytes(), ..*slot }
 }
 
 /// Moves the whole day by `by`: the series has a new level.

@@ -29,6 +29,9 @@ pub(crate) const NAMES: [&str; SIGNALS] = [
     "distance to the last 3 steps",
 ];
 
+/// The views of the point itself, as bits: no mean, which stays high after the point that raised it, and no unrest.
+pub(crate) const OF_THE_POINT: u32 = 1 | 1 << 4 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13;
+
 /// Time constants in steps of the averages: 3, 6, 12, 24 and 60 steps.
 const TAUS: [f32; 5] = [2.0, 3.5, 6.5, 12.5, 30.5];
 /// Steps that must have been seen before distances to the last 60 mean anything.

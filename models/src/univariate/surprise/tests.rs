@@ -81,7 +81,7 @@ fn what_is_withheld_does_not_become_normal() {
     let (mut learns, mut draws) = (fresh(), Draws::new(7));
     (0..2000).for_each(|nth| learns.learn(nth * 60 * SEC, &[50.0 + draws.normal()]));
     let mut holds = learns.clone();
-    let first = learns.read(2000 * 60 * SEC, 80.0).unwrap().surprise;
+    let first = learns.read(2000 * 60 * SEC, 80.0).unwrap().score.value();
     for nth in 2000..2200 {
         let x = 80.0 + draws.normal();
         learns.observe(nth * 60 * SEC, x, Lesson::Learn);
@@ -89,7 +89,8 @@ fn what_is_withheld_does_not_become_normal() {
     }
     let at = 2200 * 60 * SEC;
     let (learned, held) = (learns.read(at, 80.0).unwrap(), holds.read(at, 80.0).unwrap());
-    assert!(held.surprise > 0.75 * first && learned.surprise < 0.5 * first, "{first} {held:?} {learned:?}");
+    assert!(held.score.value() > 0.75 * first, "{first} {held:?}");
+    assert!(learned.score.value() < 0.5 * first && learned.surprise < held.surprise, "{first} {learned:?}");
     assert_eq!(held.shape, Shape::LevelShift);
     for nth in 2200..12_200 {
         learns.observe(nth * 60 * SEC, 80.0 + draws.normal(), Lesson::Learn);

@@ -7,7 +7,7 @@ use benches::batches::{by_second, progress};
 use benches::bodies;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use engine::record::{NANOS_PER_SEC, RecordKind};
-use models::sequential::{CanaryParams, CanaryTest, Mode, PodCounts, PodIdx, Tick};
+use models::sequential::{CanaryParams, CanaryTest, Mode, OwnTimes, PodCounts, PodIdx, Tick};
 use pipelines::config::read_files;
 use pipelines::features::{FeatureParams, FeatureRows, Features};
 use pipelines::scoring::{Scoring, ScoringParams, SeriesParams};
@@ -21,7 +21,13 @@ fn canary(c: &mut Criterion) {
     let pod = |nth: u32, tick: u64| PodCounts {
         pod: PodIdx(nth),
         requests: 50,
-        bad: [u64::from((tick + u64::from(nth)).is_multiple_of(7)), (tick + u64::from(nth)) % 3, 0, 0, 0, 0],
+        bad: [u64::from((tick + u64::from(nth)).is_multiple_of(7)), (tick + u64::from(nth)) % 3, 0, 0, 0],
+        own: OwnTimes {
+            requests: 50,
+            ln_micros: 100_000_000,
+            ln_squares_micros: 210_000_000,
+            excused_ln_micros: 0,
+        },
         age_secs: 600.0,
     };
     let ticks: Vec<(Vec<PodCounts>, Vec<PodCounts>)> = (1..=TICKS)

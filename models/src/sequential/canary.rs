@@ -9,23 +9,24 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::canary_params::CanaryValidParams;
-use super::counts::OWN_TIME;
+use super::counts::{N_COUNTED, OWN_TIME};
 use super::dispersion::{Blocks, Cell};
-use super::grid::ln_weighted;
 use super::pods::{Arm, PodSlots, Row, row};
 use super::restarts::due;
 use super::sick::{SickWatch, WATCHED};
 use super::signal::{Context, Signal};
 use super::silence::{CanaryPresence, Quiet, judge};
+use super::time_signal::TimeSignal;
 use super::verdict::{Evidence, decide, needs_secs, obstacle};
+use super::weights::{mean, weight};
 use super::{Decision, Mode, N_SIGNALS, OwnTime, Reading, SignalReading, SilenceReading, Tick, WarmupCurve};
 
 /// Block after which the evidence of aligned events is settled, and distance of the checks for sick pods.
 const BLOCK_SECS: f64 = 10.0;
 /// A pod counts as serving this long after it was last heard of (or three exports, if that is longer).
 const ALIVE_SECS: f64 = 60.0;
-/// Signals of medians.
-const MEDIANS: [usize; 2] = [1, OWN_TIME];
+/// The signals of middles say little about harm: promotion is not held up by them.
+const MIDDLES: [usize; 2] = [1, N_COUNTED];
 /// The prior warm-up curve is as good as over after this age.
 const WARM_SECS: f64 = 180.0;
 /// As long as no deploy was seen, latencies of pods younger than this are not looked at.
@@ -34,10 +35,11 @@ const UNRIPE_SECS: f64 = 60.0;
 /// The sequential comparison of a canary with its control.
 ///
 /// ```
-/// use models::sequential::{CanaryParams, CanaryTest, Decision, Mode, PodCounts, PodIdx, Tick};
+/// use models::sequential::{CanaryParams, CanaryTest, Decision, Mode, OwnTimes, PodCounts, PodIdx, Tick};
 /// let params = CanaryParams::default().check().unwrap();
 /// let mut test = CanaryTest::new(&params, Mode::Events, 0);
-/// let pod = |nth, errors| PodCounts { pod: PodIdx(nth), requests: 50, bad: [errors, 0, 0, 0, 0, 0], age_secs: 1e6 };
+/// let own = OwnTimes::default();
+/// let pod = |nth, errors| PodCounts { pod: PodIdx(nth), requests: 50, bad: [errors, 0, 0, 0, 0], own, age_secs: 1e6 };
 /// let control: Vec<PodCounts> = (0..8).map(|nth| pod(nth, nth as u64 % 2)).collect();
 /// for second in 1..60 {
 ///     let canary = [pod(8, 10), pod(9, 10)];
@@ -60,7 +62,8 @@ pub struct CanaryTest {
     canary: PodSlots,
     sick: SickWatch,
     signals: Vec<Signal>,
-    /// How many of them are judged: all, or those before the own-time ones.
+    own_time: TimeSignal,
+    /// How many signals are judged: all, or those before the own-time ones.
     n_judged: usize,
     /// The ticks around the one being decided; one on events, three on exports.
     window: VecDeque<Row>,
@@ -92,7 +95,8 @@ impl CanaryTest {
             control: PodSlots::new(values.max_control_pods),
             canary: PodSlots::new(values.max_canary_pods),
             sick: SickWatch::default(),
-            signals: (0..N_SIGNALS).map(|nth| Signal::new(nth, mode, values.excluded_odds)).collect(),
+            signals: (0..N_COUNTED).map(|nth| Signal::new(nth, mode, values.excluded_odds)).collect(),
+            own_time: TimeSignal::default(),
             n_judged: OWN_TIME,
             window: VecDeque::with_capacity(3),
             requests: Blocks::new([1, 5, 20, 60]),
@@ -123,10 +127,11 @@ impl CanaryTest {
         self.n_judged = if own_time == OwnTime::Comparable { N_SIGNALS } else { OWN_TIME };
     }
 
-    /// A test with the same settings that knows nothing, neither of controls nor of a release, for one at `at`.
+    /// A test with the same settings for a release at `at`, whose controls will be other pods: it knows nothing of
+    /// them, only how own times of this service vary.
     #[must_use]
     pub fn anew(&self, at: i64) -> Self {
-        Self::new(&self.params, self.mode, at)
+        Self { own_time: self.own_time.heir(), ..Self::new(&self.params, self.mode, at) }
     }
 
     /// The same test for a release that begins at `at`: what it knows of the controls stays, evidence starts anew.
@@ -145,6 +150,7 @@ impl CanaryTest {
         self.window.iter_mut().for_each(|row| row.canary = Arm::default());
         let excluded_odds = self.params.values().excluded_odds;
         self.signals.iter_mut().for_each(|signal| signal.released(excluded_odds));
+        self.own_time.released();
         self
     }
 
@@ -215,20 +221,25 @@ impl CanaryTest {
         self.watch_sick(&row);
         for (slot, pod) in row.control.pods.iter_mut().enumerate() {
             if self.sick.is_sick(slot) {
-                pod.n = 0.0;
-                pod.bad = [0.0; N_SIGNALS];
+                pod.silence();
             }
         }
         if !self.mode.is_metrics() && self.block_secs >= BLOCK_SECS - 1e-6 {
             self.block_secs = 0.0;
-            self.signals.iter_mut().for_each(Signal::close_block);
+            self.close_blocks();
         }
         self.block_secs += row.span_secs;
         self.signals.iter_mut().for_each(|signal| signal.disperse(&row.control));
+        self.own_time.disperse(&row.control);
         if self.window.len() >= if self.mode.is_metrics() { 3 } else { 1 } {
             self.window.pop_front();
         }
         self.window.push_back(row);
+    }
+
+    fn close_blocks(&mut self) {
+        self.signals.iter_mut().for_each(Signal::close_block);
+        self.own_time.close_block();
     }
 
     fn count_requests(&mut self, row: &Row) {
@@ -251,10 +262,9 @@ impl CanaryTest {
         self.check_secs = 0.0;
         let Some(slot) = self.sick.check() else { return };
         self.signals.iter_mut().for_each(|signal| signal.drop_pod(slot));
-        for pod in self.window.iter_mut().filter_map(|row| row.control.pods.get_mut(slot)) {
-            pod.n = 0.0;
-            pod.bad = [0.0; N_SIGNALS];
-        }
+        self.own_time.drop_pod(slot);
+        let cells = self.window.iter_mut().filter_map(|row| row.control.pods.get_mut(slot));
+        cells.for_each(super::pods::PodCell::silence);
     }
 
     /// Keeps what silence and warm-up are judged by.
@@ -296,34 +306,39 @@ impl CanaryTest {
             let local =
                 if metrics { signal.local_of_rows(self.window.iter()) } else { signal.local_of_blocks() };
             signal.decide(&row, local, ctx);
-            if metrics {
-                signal.close_block();
-            }
+        }
+        self.own_time.decide(&row, ctx);
+        if metrics {
+            self.close_blocks();
         }
         while self.restarts < due(elapsed_secs, params.values().restart_secs) {
             self.restarts += 1;
             self.signals.iter_mut().for_each(Signal::restart);
+            self.own_time.restart();
         }
         self.read(elapsed_secs, ctx);
     }
 
     fn read(&mut self, elapsed_secs: f64, ctx: Context<'_>) {
-        let judged = self.signals.get(..self.n_judged).unwrap_or(&self.signals);
+        let judged = self.signals.get(..self.n_judged.min(N_COUNTED)).unwrap_or(&self.signals);
         let seen: Vec<_> = judged.iter().map(|signal| signal.evidence(ctx)).collect();
-        let ln_e = mean(seen.iter().map(|signal| signal.ln_e));
+        let own = (self.n_judged == N_SIGNALS).then(|| self.own_time.evidence(ctx));
+        let ln_es: Vec<f64> = seen.iter().map(|signal| signal.ln_e).chain(own.map(|own| own.ln_e)).collect();
+        let ln_e = mean(&ln_es);
         let mut signals = [SignalReading::default(); N_SIGNALS];
-        for (nth, (reading, signal)) in signals.iter_mut().zip(judged).enumerate() {
-            if let Some(seen) = seen.get(nth) {
-                *reading = signal.reading(seen, ctx);
-                reading.contribution = libm::exp(seen.ln_e - ln_e) / judged.len() as f64;
-            }
+        let counted = judged.iter().zip(&seen).map(|(signal, seen)| signal.reading(seen, ctx));
+        let readings = counted.chain(own.map(|own| self.own_time.reading(own, ctx)));
+        for ((nth, slot), reading) in signals.iter_mut().enumerate().zip(readings) {
+            let contribution = weight(nth, ln_es.len()) * libm::exp(reading.ln_e - ln_e);
+            *slot = SignalReading { contribution, ..reading };
         }
         let ln_e_without_worst_pod = if ln_e >= -libm::log(ctx.params.alpha_pass) {
             let slots = judged.first().map_or(0, Signal::n_without);
             let each = (0..slots).map(|slot| {
-                mean(
-                    judged.iter().zip(&seen).map(|(signal, seen)| signal.ln_e_without(slot, &seen.tau2, ctx)),
-                )
+                let counted = judged.iter().zip(&seen);
+                let counted = counted.map(|(signal, seen)| signal.ln_e_without(slot, &seen.tau2, ctx));
+                let own = own.map(|own| self.own_time.ln_e_without(slot, own, ctx));
+                mean(&counted.chain(own).collect::<Vec<_>>())
             });
             if slots >= 2 { each.min_by(f64::total_cmp) } else { None }
         } else {
@@ -331,7 +346,7 @@ impl CanaryTest {
         };
         // p50 says little about harm: errors and the upper latencies must all be cleared.
         let upper =
-            || seen.iter().enumerate().filter(|(nth, _)| !MEDIANS.contains(nth)).map(|(_, signal)| signal);
+            || seen.iter().enumerate().filter(|(nth, _)| !MIDDLES.contains(nth)).map(|(_, signal)| signal);
         let evidence = Evidence {
             ln_e,
             ln_e_without_worst_pod,
@@ -370,11 +385,4 @@ impl CanaryTest {
 
 fn secs_between(from: i64, to: i64) -> f64 {
     to.saturating_sub(from) as f64 / 1e9
-}
-
-/// The mean of the signals' evidence, valid under any dependence between them.
-fn mean(ln_e: impl Iterator<Item = f64>) -> f64 {
-    let values: Vec<f64> = ln_e.collect();
-    let pairs: Vec<(f64, f64)> = values.iter().map(|&value| (1.0 / values.len() as f64, value)).collect();
-    ln_weighted(&pairs)
 }

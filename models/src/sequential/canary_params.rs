@@ -10,6 +10,8 @@ use crate::params::{Faults, ParamFaults};
 pub struct CanaryParams {
     /// Odds multiplier that is tolerated; harm is only what exceeds it.
     pub tolerated_odds: f64,
+    /// Factor on the service's own time that is tolerated.
+    pub tolerated_time: f64,
     /// Error rate that is tolerated on top, absolute.
     pub tolerated_rate: f64,
     /// Odds multiplier that must be excluded before promotion.
@@ -24,7 +26,11 @@ pub struct CanaryParams {
     pub alpha_pass: f64,
     /// Prior standard deviation between pods (log rate).
     pub prior_pod_sd: f64,
-    /// How many pods that prior is worth.
+    /// Prior standard deviation between pods of the log of their own time. What [`prior_pod_sd`](Self::prior_pod_sd)
+    /// means for the share of requests beyond a p90: log times of standard deviation 0.5 put 10 % more requests beyond
+    /// it when they shift by 0.03.
+    pub prior_pod_time_sd: f64,
+    /// How many pods those priors are worth.
     pub prior_pods: f64,
     /// No promotion before this time.
     pub promote_after_secs: f64,
@@ -42,6 +48,7 @@ impl Default for CanaryParams {
     fn default() -> Self {
         Self {
             tolerated_odds: 1.1,
+            tolerated_time: 1.1,
             tolerated_rate: 2e-4,
             excluded_odds: 1.8,
             excluded_rate: 5e-4,
@@ -49,6 +56,7 @@ impl Default for CanaryParams {
             alpha_act: 0.001,
             alpha_pass: 0.05,
             prior_pod_sd: 0.1,
+            prior_pod_time_sd: 0.03,
             prior_pods: 4.0,
             promote_after_secs: 120.0,
             horizon_secs: 3600.0,
@@ -91,6 +99,7 @@ impl CanaryParams {
             faults.require(within(value, low, high), name, value, allowed);
         };
         rate("tolerated_odds", self.tolerated_odds, 1.0, 10.0, "1 to 10");
+        rate("tolerated_time", self.tolerated_time, 1.0, 10.0, "1 to 10");
         rate("tolerated_rate", self.tolerated_rate, 0.0, 0.1, "0 to 0.1");
         rate("excluded_odds", self.excluded_odds, 1.05, 100.0, "1.05 to 100");
         rate("excluded_rate", self.excluded_rate, 0.0, 0.1, "0 to 0.1");
@@ -98,6 +107,7 @@ impl CanaryParams {
         rate("alpha_act", self.alpha_act, 1e-9, self.alpha_pause, "1e-9 to alpha_pause");
         rate("alpha_pass", self.alpha_pass, 1e-9, 0.2, "1e-9 to 0.2");
         rate("prior_pod_sd", self.prior_pod_sd, 0.0, 2.0, "0 to 2");
+        rate("prior_pod_time_sd", self.prior_pod_time_sd, 0.0, 2.0, "0 to 2");
         rate("prior_pods", self.prior_pods, 0.5, 1000.0, "0.5 to 1000");
         rate("promote_after_secs", self.promote_after_secs, 0.0, self.horizon_secs, "0 to horizon_secs");
         rate("horizon_secs", self.horizon_secs, 60.0, 604_800.0, "60 to 604800");
@@ -108,7 +118,7 @@ impl CanaryParams {
     }
 }
 
-/// Settings of [`BeforeAfterTest`](super::BeforeAfterTest) as a person writes them.
+/// Settings of [`BeforeAfterPast`](super::BeforeAfterPast) as a person writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BeforeAfterParams {
@@ -122,6 +132,8 @@ pub struct BeforeAfterParams {
     pub placebo_every_steps: u32,
     /// Factor on the expected rate that is tolerated.
     pub tolerated_factor: f64,
+    /// Level of the e-process on its own at which the release is paused, needed beside the own placebos.
+    pub alpha_pause: f64,
     /// False-stop level of the e-process on its own, needed beside the placebo rank.
     pub alpha_act: f64,
 }
@@ -134,12 +146,13 @@ impl Default for BeforeAfterParams {
             watch_steps: 180,
             placebo_every_steps: 60,
             tolerated_factor: 1.2,
+            alpha_pause: 0.01,
             alpha_act: 0.001,
         }
     }
 }
 
-/// Checked settings of [`BeforeAfterTest`](super::BeforeAfterTest).
+/// Checked settings of [`BeforeAfterPast`](super::BeforeAfterPast).
 ///
 /// ```
 /// assert!(models::sequential::BeforeAfterParams::default().check().is_ok());
@@ -170,7 +183,8 @@ impl BeforeAfterParams {
         rate("watch_steps", f64::from(self.watch_steps), 1.0, 10_000.0, "1 to 10000");
         rate("placebo_every_steps", f64::from(self.placebo_every_steps), 1.0, 10_000.0, "1 to 10000");
         rate("tolerated_factor", self.tolerated_factor, 1.0, 10.0, "1 to 10");
-        rate("alpha_act", self.alpha_act, 1e-9, 0.2, "1e-9 to 0.2");
+        rate("alpha_pause", self.alpha_pause, 1e-9, 0.2, "1e-9 to 0.2");
+        rate("alpha_act", self.alpha_act, 1e-9, self.alpha_pause, "1e-9 to alpha_pause");
         faults.done(BeforeAfterValidParams(self))
     }
 }

@@ -5,9 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Signals per tick: 0 is errors, 1, 2 and 3 are requests slower than the control's trailing p50, p90, p99; 4 and 5 are
-/// requests on which the service itself, its calls left out, spent more time than the control's trailing p50 and p90.
-pub const N_SIGNALS: usize = 6;
+/// Signals of bad events: 0 is errors, 1, 2 and 3 are requests slower than the control's trailing p50, p90, p99; 4 is
+/// requests on which the service itself, its calls left out, spent more time than the control's trailing p90.
+pub const N_COUNTED: usize = 5;
+/// All signals: those that are counted, and the mean log of the service's own time.
+pub const N_SIGNALS: usize = N_COUNTED + 1;
 /// The first of the signals of a service's own time; they count only where it can be
 /// compared ([`CanaryTest::judge_own_time`](super::CanaryTest::judge_own_time)).
 pub(crate) const OWN_TIME: usize = 4;
@@ -50,6 +52,44 @@ impl Mode {
     }
 }
 
+/// Sums over the logarithms of the times that requests took in the service itself, in millionths, so that sums do not
+/// depend on their order.
+///
+/// ```
+/// use models::sequential::OwnTimes;
+/// let mut times = OwnTimes::default();
+/// times.add(2.5, 4);
+/// assert_eq!((times.requests, times.ln_micros, times.ln_squares_micros), (4, 10_000_000, 25_000_000));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OwnTimes {
+    /// Requests whose own time is known.
+    pub requests: u64,
+    /// Sum of the natural logarithms, in any unit of time that both arms share.
+    pub ln_micros: i64,
+    /// Sum of their squares.
+    pub ln_squares_micros: i64,
+    /// What the pod's age excuses (in the control: what is to be expected of it), per request.
+    pub excused_ln_micros: i64,
+}
+
+impl OwnTimes {
+    /// Adds a logarithm `n` times.
+    pub fn add(&mut self, ln: f64, n: u64) {
+        let micros = |value: f64| libm::round(value * 1e6) as i64;
+        let times = i64::try_from(n).unwrap_or(i64::MAX);
+        self.requests = self.requests.saturating_add(n);
+        self.ln_micros = self.ln_micros.saturating_add(micros(ln).saturating_mul(times));
+        self.ln_squares_micros = self.ln_squares_micros.saturating_add(micros(ln * ln).saturating_mul(times));
+    }
+
+    /// The same of a pod whose age excuses this factor.
+    #[must_use]
+    pub fn excused(self, factor: f64) -> Self {
+        Self { excused_ln_micros: libm::round(libm::log(factor.max(1.0)) * 1e6) as i64, ..self }
+    }
+}
+
 /// One pod's counts in one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PodCounts {
@@ -59,7 +99,9 @@ pub struct PodCounts {
     pub requests: u64,
     /// Bad ones among them, per signal; the limits of latencies stretched by what the pod's age excuses
     /// ([`WarmupCurve`](super::WarmupCurve)). A number above `requests` counts as `requests`.
-    pub bad: [u64; N_SIGNALS],
+    pub bad: [u64; N_COUNTED],
+    /// How long they took in the service itself; empty where that is not told.
+    pub own: OwnTimes,
     /// Seconds since the pod became ready, at the end of what it reported here.
     pub age_secs: f64,
 }
@@ -67,8 +109,9 @@ pub struct PodCounts {
 /// Both arms in one tick. `control` is the old version, `canary` the new one.
 ///
 /// ```
-/// use models::sequential::{PodCounts, PodIdx, Tick};
-/// let pod = PodCounts { pod: PodIdx(0), requests: 25, bad: [0, 12, 2, 0, 0, 0], age_secs: 900.0 };
+/// use models::sequential::{OwnTimes, PodCounts, PodIdx, Tick};
+/// let own = OwnTimes::default();
+/// let pod = PodCounts { pod: PodIdx(0), requests: 25, bad: [0, 12, 2, 0, 0], own, age_secs: 900.0 };
 /// let tick = Tick { at: 1_000_000_000, span_secs: 1.0, control: &[pod], canary: &[] };
 /// assert_eq!(tick.control.len(), 1);
 /// ```

@@ -5,13 +5,59 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::dispersion::Cell;
-use super::{N_SIGNALS, PodCounts, PodIdx, Tick};
+use super::{N_COUNTED, OwnTimes, PodCounts, PodIdx, Tick};
+
+/// Log times as numbers, less what their pods' ages excuse; one pod's or several pods' sum.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Times {
+    pub(crate) n: f64,
+    pub(crate) sum: f64,
+    pub(crate) squares: f64,
+    /// What was taken off the sum.
+    pub(crate) excused: f64,
+}
+
+impl Times {
+    fn of(own: &OwnTimes) -> Self {
+        let micros = |value: i64| value as f64 / 1e6;
+        let (n, raw, excused) = (own.requests as f64, micros(own.ln_micros), micros(own.excused_ln_micros));
+        Self {
+            n,
+            sum: raw - n * excused,
+            squares: micros(own.ln_squares_micros) - 2.0 * excused * raw + n * excused * excused,
+            excused: n * excused,
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.n += other.n;
+        self.sum += other.sum;
+        self.squares += other.squares;
+        self.excused += other.excused;
+    }
+
+    /// What is excused per request.
+    pub(crate) fn excused_mean(&self) -> f64 {
+        if self.n > 0.0 { self.excused / self.n } else { 0.0 }
+    }
+
+    /// Mean log time with nothing excused.
+    pub(crate) fn raw_mean(&self) -> f64 {
+        if self.n > 0.0 { (self.sum + self.excused) / self.n } else { 0.0 }
+    }
+
+    /// Variance among the requests, 0 while there are too few for one.
+    pub(crate) fn variance(&self) -> f64 {
+        if self.n >= 30.0 { (self.squares - self.sum * self.sum / self.n) / (self.n - 1.0) } else { 0.0 }
+    }
+}
 
 /// One pod's counts as numbers, or several pods' sum.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct PodCell {
     pub(crate) n: f64,
-    pub(crate) bad: [f64; N_SIGNALS],
+    pub(crate) bad: [f64; N_COUNTED],
+    pub(crate) own: Times,
     pub(crate) age_secs: f64,
     /// Too young for its latencies to mean anything.
     pub(crate) is_unripe: bool,
@@ -25,7 +71,17 @@ impl PodCell {
         Cell { n: self.n, a: self.bad.get(s).copied().unwrap_or(0.0) }
     }
 
+    pub(crate) fn times(&self) -> Times {
+        if self.is_unripe { Times::default() } else { self.own }
+    }
+
+    /// As if the pod had served nothing.
+    pub(crate) fn silence(&mut self) {
+        *self = Self { age_secs: self.age_secs, is_unripe: self.is_unripe, ..Self::default() };
+    }
+
     fn add(&mut self, pod: &PodCounts) {
+        self.own.merge(&Times::of(&pod.own));
         self.n += pod.requests as f64;
         for (sum, bad) in self.bad.iter_mut().zip(pod.bad) {
             *sum += bad.min(pod.requests) as f64;
@@ -129,7 +185,8 @@ mod tests {
     use super::*;
 
     fn counts(pod: u32) -> PodCounts {
-        PodCounts { pod: PodIdx(pod), requests: 10, bad: [1, 99, 0, 0, 0, 0], age_secs: f64::NAN }
+        let own = OwnTimes::default();
+        PodCounts { pod: PodIdx(pod), requests: 10, bad: [1, 99, 0, 0, 0], own, age_secs: f64::NAN }
     }
 
     /// Scenario: more pods than slots, in any order, with impossible counts.

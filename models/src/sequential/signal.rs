@@ -153,15 +153,15 @@ impl Signal {
         }
         let divisor = self.divisor(local, canary.n / n, ctx.k, ctx.m);
         self.stop.step(self.step_of((control, canary), divisor, ctx.params));
+        let phi = self.blocks.phi();
         for (slot, process) in self.without.iter_mut().enumerate() {
             let pod = row.canary.pods.get(slot).map(|pod| pod.signal(self.nth)).unwrap_or_default();
             let left = Cell { n: canary.n - pod.n, a: canary.a - pod.a };
             let share = left.n / (control.n + left.n).max(1.0);
-            let burst = (share * (ctx.k / (ctx.m - 1.0).max(1.0) + 1.0)).max(1.0);
             let step = Step {
                 split: split(control, left, pseudo(self.nth, ctx.params.tolerated_rate, control.n)),
                 null: ctx.params.tolerated_odds,
-                divisor: self.blocks.phi().max(1.0 + (local - 1.0) * burst),
+                divisor: dispersed(phi, local, share, (ctx.k, ctx.m - 1.0)),
             };
             process.step(step);
         }
@@ -177,7 +177,7 @@ impl Signal {
     }
 
     fn divisor(&self, local: f64, rho: f64, k: f64, m: f64) -> f64 {
-        self.blocks.phi().max(1.0 + (local - 1.0) * (rho * (k / m.max(1.0) + 1.0)).max(1.0))
+        dispersed(self.blocks.phi(), local, rho, (k, m))
     }
 
     fn step_of(&self, (control, canary): (Cell, Cell), divisor: f64, params: &CanaryParams) -> Step {
@@ -253,7 +253,14 @@ impl Signal {
     }
 }
 
-fn spread(m: f64, k: f64) -> f64 {
+/// What a tick's evidence is divided by: a single canary pod with a share `rho` of the traffic carries more of a burst
+/// than one of `k` controls.
+pub(crate) fn dispersed(phi: f64, local: f64, rho: f64, (k, m): (f64, f64)) -> f64 {
+    phi.max(1.0 + (local - 1.0) * (rho * (k / m.max(1.0) + 1.0)).max(1.0))
+}
+
+/// `1/m + 1/k`.
+pub(crate) fn spread(m: f64, k: f64) -> f64 {
     1.0 / m.max(1.0) + 1.0 / k.max(1.0)
 }
 

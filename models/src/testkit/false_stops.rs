@@ -3,7 +3,7 @@
 //! A handful of runs per world. They find a broken test, not a change of a tenth of a percent.
 
 use super::{Harm, Noise, Outcome, RELEASE_AT, Simulator, Weights, World, trial};
-use crate::sequential::{CanaryParams, CanaryTest, Mode, Tick};
+use crate::sequential::{CanaryParams, CanaryTest, Mode, OwnTime, Tick};
 
 fn runs(world: World, seeds: std::ops::Range<u64>, secs: f64) -> Vec<Outcome> {
     let params = CanaryParams::default().check().unwrap();
@@ -27,7 +27,19 @@ const CERTAIN: fn(&Outcome) -> Option<f64> = |run| run.certain_secs;
 fn honest_releases_are_let_through() {
     let world = World::honest;
     let exports = |noise, export_secs, weights| World { export_secs, weights, ..World::honest(noise) };
+    let told = |noise| World { own_time: OwnTime::Comparable, ..World::honest(noise) };
+    let few_told = |noise| World { controls: 3, weights: Weights::Equal, ..told(noise) };
     let cells = [
+        (told(Noise::Iid), 6),
+        (told(Noise::Idio), 6),
+        (told(Noise::Het20), 10),
+        (told(Noise::Retry), 6),
+        (told(Noise::Warm(1)), 20),
+        (told(Noise::Warm(5)), 20),
+        (few_told(Noise::Iid), 20),
+        (few_told(Noise::Het10), 20),
+        (few_told(Noise::Warm(1)), 20),
+        (World { rps: 5000.0, ..few_told(Noise::Idio) }, 10),
         (world(Noise::Iid), 6),
         (world(Noise::Common), 6),
         (world(Noise::Idio), 10),
@@ -82,6 +94,22 @@ fn harm_is_found_in_time() {
             is_paused <= 2.0 * pause && is_certain <= 2.0 * certain,
             "{harm:?}: {is_paused} {is_certain}"
         );
+    }
+}
+
+/// Scenario: all requests a half slower, at 500 requests per second with 5 % in the canary and on a small service of
+/// three control pods and 60 requests per second; own times are told.
+/// Guarantees: the median delay to certainty is at most 8 and 25 s, at most half of that without own times on the small
+/// one.
+#[test]
+fn slowness_shows_in_own_time_first() {
+    let harm = Harm { latency: 1.5, ..Harm::NONE };
+    let quiet = World { harm, ..World::honest(Noise::Iid) };
+    let small = World { rps: 60.0, controls: 3, weights: Weights::Equal, ..quiet };
+    for (world, most, share) in [(quiet, 8.0, 1.0), (small, 25.0, 0.5)] {
+        let told = runs(World { own_time: OwnTime::Comparable, ..world }, 0..21, 300.0);
+        let (told, untold) = (found(&told, CERTAIN).1, found(&runs(world, 0..21, 300.0), CERTAIN).1);
+        assert!(told <= most && told <= share * untold, "{world:?}: {told} instead of {untold}");
     }
 }
 

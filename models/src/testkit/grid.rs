@@ -3,7 +3,7 @@
 //! What it does not do: judge the figures. `bellwether evaluate canary --simulate` prints them.
 
 use super::{Harm, Noise, Outcome, Weights, World, trial};
-use crate::sequential::CanaryValidParams;
+use crate::sequential::{CanaryValidParams, OwnTime};
 
 /// A cell of the grid.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,14 +30,15 @@ pub struct CellOutcome {
 }
 
 fn name(world: &World) -> String {
+    let own_time = if world.own_time == OwnTime::Comparable { " own time" } else { "" };
     format!(
-        "{:?} {} rps {} s {:?} K{}",
+        "{:?} {} rps {} s {:?} K{}{own_time}",
         world.noise, world.rps, world.export_secs, world.weights, world.controls
     )
 }
 
 /// Honest releases: every noise on events, 15 s and 60 s exports with one growing canary pod; few control pods; more
-/// and less traffic; four canary pods.
+/// and less traffic; four canary pods; with own times told on many and on few control pods.
 #[must_use]
 pub fn honest_cells() -> Vec<GridCell> {
     use Noise::{Common, Het10, Het20, Idio, Iid, Outage, Retry, SickControl, Warm, Zero};
@@ -62,6 +63,11 @@ pub fn honest_cells() -> Vec<GridCell> {
         worlds.push(World { rps: 50.0, ..busy });
         worlds.push(World { weights: Weights::FourPods, ..World::honest(noise) });
         worlds.push(World { export_secs: 60, weights: Weights::Steps, ..busy });
+    }
+    for noise in [Iid, Common, Idio, Het10, Het20, Outage, Retry, SickControl, Warm(1), Warm(5)] {
+        let told = World { own_time: OwnTime::Comparable, ..World::honest(noise) };
+        let few = World { controls: 3, weights: Weights::Equal, ..told };
+        worlds.extend([told, few, World { rps: 60.0, ..few }, World { rps: 5000.0, ..few }]);
     }
     worlds.into_iter().map(|world| GridCell { name: name(&world), world }).collect()
 }
@@ -88,6 +94,8 @@ pub fn harmful_cells() -> Vec<GridCell> {
         World { export_secs: 60, weights: Weights::Steps, ..quiet },
         few,
         World { rps: 50.0, ..few },
+        World { own_time: OwnTime::Comparable, ..quiet },
+        World { own_time: OwnTime::Comparable, rps: 60.0, ..few },
     ];
     let cell = |world: World, (what, harm): (&str, Harm)| {
         let world = World { harm, ..world };

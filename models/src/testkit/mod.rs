@@ -11,6 +11,8 @@ mod grid;
 mod leaks;
 mod releases;
 mod simulator;
+#[cfg(test)]
+mod switches;
 mod trial;
 mod usage;
 mod world;

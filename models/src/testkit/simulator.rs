@@ -2,7 +2,7 @@
 
 use super::{Draws, Noise, World};
 use crate::sequential::{
-    LogTimes, N_SIGNALS, PodCounts, PodIdx, Tick, WarmupCurve, WarmupHistory, WarmupRecord,
+    LogTimes, N_COUNTED, OwnTime, OwnTimes, PodCounts, PodIdx, Tick, WarmupCurve, WarmupHistory, WarmupRecord,
 };
 
 /// When the simulated release happens, nanoseconds since 1970.
@@ -60,6 +60,8 @@ struct Pod {
 pub struct Simulator {
     world: World,
     draws: Draws,
+    /// For own times, so that worlds that do not tell them stay what they are.
+    own_draws: Draws,
     secs: i64,
     pods: Vec<Pod>,
     shared_wave: f64,
@@ -98,8 +100,8 @@ impl Simulator {
             Noise::Warm(n_deploys) => (amplitude(&mut draws), learned(n_deploys, &mut draws)),
             _ => (0.0, WarmupCurve::None),
         };
-        let (secs, shared_wave) = (-HISTORY, 0.0);
-        Self { world, draws, secs, pods, shared_wave, outage_at, storms_at, storm, warm, curve }
+        let (secs, shared_wave, own_draws) = (-HISTORY, 0.0, Draws::new(!seed));
+        Self { world, draws, own_draws, secs, pods, shared_wave, outage_at, storms_at, storm, warm, curve }
     }
 
     /// Lets one second pass; true if it ends a tick.
@@ -122,9 +124,11 @@ impl Simulator {
                 (1.0 - share, f64::from(self.world.controls))
             };
             let requests = self.draws.poisson(rps * part / of);
-            let bad = self.bad(nth, requests, secs, storm);
+            let (bad, latency) = self.bad(nth, requests, secs, storm);
+            let own = self.own(nth, requests, latency);
             let pod = &mut self.pods[nth];
             pod.pending.requests += requests;
+            pod.pending.own = own;
             pod.pending.bad.iter_mut().zip(bad).for_each(|(sum, bad)| *sum += bad);
             if (self.secs - pod.phase).rem_euclid(interval) != 0 {
                 continue;
@@ -154,8 +158,8 @@ impl Simulator {
         }
     }
 
-    /// Errors and slow requests of a pod in a second.
-    fn bad(&mut self, nth: usize, requests: u64, secs: i64, storm: bool) -> [u64; N_SIGNALS] {
+    /// Errors and slow requests of a pod in a second, and the factor on its latency less what is excused.
+    fn bad(&mut self, nth: usize, requests: u64, secs: i64, storm: bool) -> ([u64; N_COUNTED], f64) {
         let World { noise, harm, base_error_rate, controls, .. } = self.world;
         let pod = &self.pods[nth];
         let log_rate = self.shared_wave + pod.wave + pod.lasting;
@@ -188,7 +192,23 @@ impl Simulator {
         };
         let errors = self.errors(requests, rate, clump);
         let [p50, p90, p99] = self.slow(requests, latency, p99);
-        [errors, p50, p90, p99, 0, 0]
+        ([errors, p50, p90, p99, 0], latency)
+    }
+
+    /// Own times of a pod's requests in a second; told on aligned events only.
+    fn own(&mut self, nth: usize, requests: u64, latency: f64) -> OwnTimes {
+        let World { own_time, export_secs, .. } = self.world;
+        if own_time == OwnTime::Untold || export_secs > 1 || requests == 0 {
+            return OwnTimes::default();
+        }
+        let is_young = self.pods[nth].is_canary && matches!(self.world.noise, Noise::Warm(_));
+        let excused = if is_young { self.excused(nth) } else { 1.0 };
+        let (n, dof) = (requests as f64, requests.saturating_sub(1) as f64);
+        let sum = n * libm::log(latency * excused) + SIGMA * libm::sqrt(n) * self.own_draws.normal();
+        let around = SIGMA * SIGMA * (dof + libm::sqrt(2.0 * dof) * self.own_draws.normal()).max(0.0);
+        let micros = |value: f64| libm::round(value * 1e6) as i64;
+        let (ln_micros, ln_squares_micros) = (micros(sum), micros(around + sum * sum / n));
+        OwnTimes { requests, ln_micros, ln_squares_micros, excused_ln_micros: 0 }.excused(excused)
     }
 
     /// What the limits of a canary pod are stretched by, over the export that this second belongs to.
@@ -266,7 +286,7 @@ fn learned(n_deploys: u32, draws: &mut Draws) -> WarmupCurve {
 }
 
 fn empty(nth: u32) -> PodCounts {
-    PodCounts { pod: PodIdx(nth), requests: 0, bad: [0; N_SIGNALS], age_secs: 1e6 }
+    PodCounts { pod: PodIdx(nth), requests: 0, bad: [0; N_COUNTED], own: OwnTimes::default(), age_secs: 1e6 }
 }
 
 /// The next value of a wave that has mean 1 after `exp`.

@@ -34,6 +34,7 @@ pub fn trial(world: World, seed: u64, params: &CanaryValidParams, secs: f64) -> 
     };
     let curve = if world.noise == Noise::Warm(0) { WarmupCurve::Prior } else { WarmupCurve::None };
     let mut test = CanaryTest::new(params, mode, RELEASE_AT).with_curve(&curve);
+    test.judge_own_time(world.own_time);
     let mut seen = Outcome::default();
     for tick in Simulator::new(world, seed) {
         let elapsed = (tick.at - RELEASE_AT) as f64 / 1e9;

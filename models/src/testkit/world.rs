@@ -1,5 +1,7 @@
 //! What a simulated rollout looks like: its noise, traffic, telemetry and the harm the release does.
 
+use crate::sequential::OwnTime;
+
 /// How telemetry varies although nothing is wrong with the release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noise {
@@ -74,6 +76,8 @@ pub struct World {
     pub weights: Weights,
     /// 1: aligned events; more: cumulative exports, each pod in its own phase.
     pub export_secs: u32,
+    /// Whether requests tell how long they took in the service itself (on events only). Here that is all of their time.
+    pub own_time: OwnTime,
     /// The release's harm.
     pub harm: Harm,
 }
@@ -89,6 +93,7 @@ impl World {
             controls: 19,
             weights: Weights::Fixed,
             export_secs: 1,
+            own_time: OwnTime::Untold,
             harm: Harm::NONE,
         }
     }

@@ -56,21 +56,34 @@ impl Rig {
     /// # Errors
     /// Broken invariants of the operator.
     pub fn feed(&mut self, request: &RecordedRequest) -> Result<RigOutput, EngineError> {
-        let mut output = RigOutput::default();
-        if self.clock_at == 0 {
-            self.clock_at = request.arrived_at - request.arrived_at.rem_euclid(NANOS_PER_SEC);
-        }
-        while self.clock_at + NANOS_PER_SEC <= request.arrived_at {
-            self.clock_at += NANOS_PER_SEC;
-            self.take(self.clock_at, RecordKind::Clock, Vec::new(), &mut output)?;
-        }
         let body = match (&request.metrics, &request.logs) {
             (Some(metrics), _) => metrics.encode_to_vec(),
             (None, Some(logs)) => logs.encode_to_vec(),
-            (None, None) => return Ok(output),
+            (None, None) => return Ok(RigOutput::default()),
         };
-        self.take(request.arrived_at, request.kind, body, &mut output)?;
-        output.log_clock = request.arrived_at;
+        self.feed_body(request.arrived_at, request.kind, body)
+    }
+
+    /// Feeds a request as it would arrive, and the clock records of the seconds before it.
+    ///
+    /// # Errors
+    /// As [`Rig::feed`].
+    pub fn feed_body(
+        &mut self,
+        arrived_at: UnixNanos,
+        kind: RecordKind,
+        body: Vec<u8>,
+    ) -> Result<RigOutput, EngineError> {
+        let mut output = RigOutput::default();
+        if self.clock_at == 0 {
+            self.clock_at = arrived_at - arrived_at.rem_euclid(NANOS_PER_SEC);
+        }
+        while self.clock_at + NANOS_PER_SEC <= arrived_at {
+            self.clock_at += NANOS_PER_SEC;
+            self.take(self.clock_at, RecordKind::Clock, Vec::new(), &mut output)?;
+        }
+        self.take(arrived_at, kind, body, &mut output)?;
+        output.log_clock = arrived_at;
         output.board = self.views.board.borrow().clone();
         Ok(output)
     }

@@ -4,12 +4,13 @@
 //! not hold. What it does not do: weigh (`risk`) or send (`wiring`).
 
 use contract::{
-    Capsule, Cause, CloudEvent, Evidence, Origin, RISK_SCHEMA_VERSION, RemedyKind, RiskEvent, RiskStatus,
-    Rule, Timestamp, Window, rounded,
+    Capsule, Cause, CloudEvent, Evidence, Level, Origin, RISK_SCHEMA_VERSION, RemedyKind, RiskEvent,
+    RiskStatus, Rule, Timestamp, Window, rounded,
 };
 use engine::operator::Message;
+use engine::record::NANOS_PER_SEC;
 
-use crate::incident::{Incident, Notice};
+use crate::incident::{Incident, LEVEL_HELD, Notice};
 use crate::risk;
 
 /// CloudEvent `source` of everything that the engine says.
@@ -130,8 +131,37 @@ fn explain(notice: &Notice, event: &RiskEvent) -> String {
     if !symptoms.is_empty() {
         sentences.push(format!("Callers show it too: {}.", symptoms.join(", ")));
     }
+    sentences.extend(level_in_words(incident));
     if let Some(outcome) = incident.outcomes.last() {
         sentences.push(format!("Actuator: {} {}: {}.", outcome.action, outcome.target, outcome.reason));
     }
     sentences.join(" ")
+}
+
+/// Why the level is not what is asked for now, or is less than it was.
+fn level_in_words(incident: &Incident) -> Option<String> {
+    let secs = LEVEL_HELD / NANOS_PER_SEC;
+    let (level, asked) = (incident.level(), incident.asked_level());
+    if let Some(before) = incident.fell_from {
+        return Some(format!(
+            "The level fell from {} to {}: for {secs} s nothing asked for more.",
+            name_of(before),
+            name_of(level)
+        ));
+    }
+    (asked < level).then(|| {
+        format!(
+            "What is found at this moment asks for {}; {} stands until that lasts {secs} s.",
+            name_of(asked),
+            name_of(level)
+        )
+    })
+}
+
+fn name_of(level: Level) -> &'static str {
+    match level {
+        Level::Monitor => "monitor",
+        Level::Alert => "alert",
+        Level::Act => "act",
+    }
 }

@@ -5,17 +5,20 @@ pub(super) fn sentence(name: &str) -> &'static str {
     match name {
         "canary_test" => {
             "compares each tick of the new version's pods with the stable version's: failed requests, and requests slower \
-             than the stable version's own median, p90 and p99; where spans tell it, also requests that took longer in the \
-             service itself, its calls left out. Limits are stretched for young pods as far as earlier releases showed. It may be looked at every second: of sound releases, about \
-             alpha_act are ever called harmful. The evidence is an e-value, tempered by how much stable pods differ among \
-             themselves; 1/alpha_pause pauses, 1/alpha_act on more than one pod acts"
+             than the stable version's own median, p90 and p99; where spans tell it, also the time that requests take in \
+             the service itself, its calls left out: its mean on a log scale, and requests beyond its p90. Limits are \
+             stretched for young pods as far as earlier releases showed. It may be looked at every second: of sound \
+             releases, about alpha_act are ever called harmful. The evidence is an e-value, tempered by how much stable \
+             pods differ among themselves; 1/alpha_pause pauses, 1/alpha_act on more than one pod acts"
         }
         "silence" => {
             "asks how many requests the new version should have served by its share of the pods; the chance of none is about \
              exp(-expected). Restarts of its containers count as evidence of their own"
         }
         "before_after" => {
-            "compares the time after a switch without control arm with the time before, and with quiet times"
+            "compares failed requests after a switch that leaves no old version with what the time before and other \
+             services lead to expect. It acts only if the evidence is beyond 99.9 % of what pretended switches in quiet \
+             times gave, and beyond alpha_act"
         }
         "slo" => {
             "holds the last minute against fixed limits, whatever the history says; it never asks to act"

@@ -105,3 +105,25 @@ fn a_symptom_without_a_culprit_is_told_after_a_while() {
     let opened = contract::RiskStatus::Opened;
     assert_eq!(seen, [(101, "mail".to_owned(), opened), (126, "front".to_owned(), opened)]);
 }
+
+/// Scenario: a finding that asks for `act` and for `alert` in turn, every five seconds, for two minutes, and then for
+/// `alert` alone. Guarantees: one rise, no fall while it flaps, one fall a minute after the last `act`, which says so.
+#[test]
+fn a_level_that_flaps_is_held() {
+    let (graph, mut incidents, comparisons) = (graph(), Incidents::new(10), BTreeMap::new());
+    let mut levels = Vec::new();
+    for second in 101..300_i64 {
+        let Statement::Found(mut now) = finding("cart", Some(suspect()), second * SEC) else {
+            unreachable!()
+        };
+        now.level = if second < 221 && (second / 5) % 2 == 0 { Level::Act } else { Level::Alert };
+        let around = Around { graph: &graph, comparisons: &comparisons };
+        let found = vec![Statement::Found(now)];
+        for notice in incidents.on_statements(found, around, second * SEC, |_| None) {
+            levels.push((second, notice.incident.level(), notice.incident.fell_from));
+        }
+    }
+    let fall = levels.pop().unwrap();
+    assert_eq!(levels, [(101, Level::Act, None)]);
+    assert_eq!(fall, (275, Level::Alert, Some(Level::Act)));
+}

@@ -8,4 +8,5 @@ mod grouping;
 mod revision;
 
 pub use grouping::{Around, IncidentCounts, Incidents};
+pub(crate) use revision::LEVEL_HELD;
 pub use revision::{Incident, IncidentKey, Notice};

@@ -26,6 +26,9 @@ impl IncidentKey {
     }
 }
 
+/// A level that was reached falls when less was asked for all this time: every change of level is a revision, and voids
+/// an approval that waits.
+pub(crate) const LEVEL_HELD: UnixNanos = 60 * NANOS_PER_SEC;
 /// At the earliest so long after the last one an `updated` without a change of level is published.
 const UPDATE_GAP: UnixNanos = 30 * NANOS_PER_SEC;
 
@@ -52,6 +55,12 @@ pub struct Incident {
     pub last_at: UnixNanos,
     /// What the actuator did.
     pub outcomes: Vec<Outcome>,
+    /// The level that stands.
+    held_level: Level,
+    /// Since when less than that is asked for.
+    pub less_since: Option<UnixNanos>,
+    /// The level from which it fell last, until that is published.
+    pub fell_from: Option<Level>,
     /// Level last published.
     published_level: Level,
     /// Number of services last published.
@@ -88,6 +97,9 @@ impl Incident {
             findings: BTreeMap::new(),
             last_at: finding.at,
             outcomes: Vec::new(),
+            held_level: Level::Monitor,
+            less_since: None,
+            fell_from: None,
             published_level: Level::Monitor,
             published_services: 0,
             published_at: UnixNanos::MIN,
@@ -101,6 +113,8 @@ impl Incident {
     pub fn take(&mut self, finding: Finding) {
         self.last_at = self.last_at.max(finding.at);
         self.findings.insert((finding.service.clone(), finding.rule), finding);
+        // a finding raises the level at once; only time lowers it
+        self.held_level = self.held_level.max(self.asked_level());
     }
 
     /// Takes in news from the actuator; the newest eight are kept.
@@ -115,9 +129,28 @@ impl Incident {
         self.has_news = true;
     }
 
-    /// The highest level that any finding about the suspect's own service asks for; symptoms never raise it to `act`.
+    /// The level that stands: the highest that was asked for, until less was asked for [`LEVEL_HELD`] long.
     #[must_use]
     pub fn level(&self) -> Level {
+        self.held_level
+    }
+
+    /// Raises the level at once, and lowers it when its time is over.
+    fn hold_level(&mut self, at: UnixNanos) {
+        let asked = self.asked_level();
+        if asked >= self.held_level {
+            self.held_level = asked;
+            self.less_since = None;
+        } else if at >= self.less_since.get_or_insert(at).saturating_add(LEVEL_HELD) {
+            self.fell_from = Some(self.held_level);
+            self.held_level = asked;
+            self.less_since = None;
+        }
+    }
+
+    /// The highest level that any finding about the suspect's own service asks for; symptoms never raise it to `act`.
+    #[must_use]
+    pub fn asked_level(&self) -> Level {
         let own = self.findings.values().filter(|finding| finding.service == self.key.service);
         own.map(|finding| finding.level).max().unwrap_or(Level::Monitor)
     }
@@ -141,6 +174,7 @@ impl Incident {
 
     /// A notice, if there is something that a reader would act on.
     pub fn notice(&mut self, at: UnixNanos) -> Option<Notice> {
+        self.hold_level(at);
         let level = self.level();
         let services = self.symptom_services().count();
         let status = if self.revision == 0 { RiskStatus::Opened } else { RiskStatus::Updated };
@@ -162,7 +196,9 @@ impl Incident {
         self.published_services = self.symptom_services().count();
         self.published_at = at;
         self.has_news = false;
-        Notice { incident: self.clone(), status, window_end: at, resolution }
+        let notice = Notice { incident: self.clone(), status, window_end: at, resolution };
+        self.fell_from = None;
+        notice
     }
 }
 

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::{Capsule, Rule, Timestamp, rounded};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::sequential::{CanaryParams, CanaryTest, PodCounts, PodIdx, Reading, Tick};
+use models::sequential::{CanaryParams, CanaryTest, N_COUNTED, OwnTimes, PodCounts, PodIdx, Reading, Tick};
 use serde::{Deserialize, Serialize};
 
 use super::finding::RuleName;
@@ -27,7 +27,7 @@ const STATE_BYTES_MAX: u64 = 4 << 20;
 const NO_POD: i64 = -1;
 
 /// The numbers of a row, in this order.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 15] = [
     "at_nanos",
     "span_nanos",
     "is_canary",
@@ -38,8 +38,11 @@ const COLUMNS: [&str; 12] = [
     "slower_than_p50",
     "slower_than_p90",
     "slower_than_p99",
-    "own_slower_than_p50",
     "own_slower_than_p90",
+    "own_requests",
+    "own_ln_us_micros",
+    "own_ln_us_squares_micros",
+    "own_excused_ln_micros",
 ];
 
 /// Ticks in order, and the test as it was before the first of them.
@@ -71,15 +74,22 @@ fn secs(nanos: i64) -> f64 {
 
 fn row_of(tick: &Tick<'_>, is_canary: bool, counts: &PodCounts) -> [i64; COLUMNS.len()] {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let [errors, p50, p90, p99, own_p50, own_p90] = counts.bad.map(count);
-    let (pod, requests) = (i64::from(counts.pod.0), count(counts.requests));
-    let (span, age) = (nanos(tick.span_secs), nanos(counts.age_secs));
-    [tick.at, span, i64::from(is_canary), pod, age, requests, errors, p50, p90, p99, own_p50, own_p90]
+    let mut row = empty_row(tick);
+    row[2] = i64::from(is_canary);
+    row[3] = i64::from(counts.pod.0);
+    row[4] = nanos(counts.age_secs);
+    row[5] = count(counts.requests);
+    row[6..11].copy_from_slice(&counts.bad.map(count));
+    let OwnTimes { requests, ln_micros, ln_squares_micros, excused_ln_micros } = counts.own;
+    row[11..].copy_from_slice(&[count(requests), ln_micros, ln_squares_micros, excused_ln_micros]);
+    row
 }
 
 /// The row of a tick in which nobody served: the test counts it.
 fn empty_row(tick: &Tick<'_>) -> [i64; COLUMNS.len()] {
-    [tick.at, nanos(tick.span_secs), 0, NO_POD, 0, 0, 0, 0, 0, 0, 0, 0]
+    let mut row = [0; COLUMNS.len()];
+    row[..4].copy_from_slice(&[tick.at, nanos(tick.span_secs), 0, NO_POD]);
+    row
 }
 
 impl Tape {
@@ -164,8 +174,7 @@ fn facts(params: &CanaryParams, judged: &Judged) -> BTreeMap<String, f64> {
     }
     let thresholds = ["threshold_p50_us", "threshold_p90_us", "threshold_p99_us"];
     facts.extend(thresholds.into_iter().zip(judged.limits.whole.into_iter().flatten()));
-    let own = ["threshold_own_p50_us", "threshold_own_p90_us"];
-    facts.extend(own.into_iter().zip(judged.limits.own.into_iter().flatten()));
+    facts.extend(judged.limits.own.map(|limit| ("threshold_own_p90_us", limit)));
     let known = facts.into_iter().filter(|(_, value)| value.is_finite());
     // a negative zero is a zero
     known.map(|(name, value)| (name.to_owned(), rounded(value) + 0.0)).collect()
@@ -221,7 +230,8 @@ pub fn rerun(capsule: &Capsule) -> Result<Rerun, String> {
 
 fn observe(test: &mut CanaryTest, rows: &[[i64; COLUMNS.len()]], from: UnixNanos) {
     let (mut control, mut canary, mut end) = (Vec::new(), Vec::new(), (from, 0));
-    for [at, span, is_canary, pod, age, requests, bad @ ..] in rows {
+    for [at, span, is_canary, pod, age, requests, bad @ .., n_own, ln, ln_squares, excused] in rows {
+        let bad: [i64; N_COUNTED] = *bad;
         end = (from.saturating_add(*at), *span);
         if *pod == NO_POD {
             continue;
@@ -231,6 +241,12 @@ fn observe(test: &mut CanaryTest, rows: &[[i64; COLUMNS.len()]], from: UnixNanos
             pod: PodIdx(u32::try_from(*pod).unwrap_or(u32::MAX)),
             requests: requests.unsigned_abs(),
             bad: bad.map(i64::unsigned_abs),
+            own: OwnTimes {
+                requests: n_own.unsigned_abs(),
+                ln_micros: *ln,
+                ln_squares_micros: *ln_squares,
+                excused_ln_micros: *excused,
+            },
             age_secs: secs(*age),
         });
     }

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::sequential::N_SIGNALS;
+use models::sequential::{N_COUNTED, OwnTimes};
 use serde::{Deserialize, Serialize};
 
 use super::yardstick::Limits;
 use crate::features::{CallRow, LatencySketch};
 
 /// Place of the requests on which the pod itself spent long.
-pub(crate) const OWN_P90: usize = N_SIGNALS - 1;
+pub(crate) const OWN_P90: usize = N_COUNTED - 1;
 /// Requests that count against a pod in each signal of the canary test.
-pub(crate) type Bad = [u64; N_SIGNALS];
+pub(crate) type Bad = [u64; N_COUNTED];
 
 /// One pod in one tick.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -48,15 +48,20 @@ impl PodTally {
             limit.map_or(0, |limit| durations.count_above(limit as u64))
         };
         let [p50, p90, p99] = limits.whole.map_or([None; 3], |limits| limits.map(Some));
-        let [own_p50, own_p90] = limits.own.map_or([None; 2], |limits| limits.map(Some));
         [
             self.errors,
             slow(p50, &self.durations),
             slow(p90, &self.durations),
             slow(p99, &self.durations),
-            slow(own_p50, &self.own),
-            slow(own_p90, &self.own),
+            slow(limits.own, &self.own),
         ]
+    }
+
+    /// Own times in microseconds, of a pod whose age excuses what the limits say.
+    pub(crate) fn own_times(&self, limits: &Limits) -> OwnTimes {
+        let mut times = OwnTimes::default();
+        self.own.ln_counts().for_each(|(ln, n)| times.add(ln, n));
+        times.excused(limits.own_excused.unwrap_or(1.0))
     }
 }
 

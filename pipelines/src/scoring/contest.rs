@@ -314,7 +314,8 @@ struct Present<'a> {
 impl Present<'_> {
     fn counts(&self, limits: &Limits) -> PodCounts {
         let (pod, age_secs) = (PodIdx(self.pod.idx), self.age_secs);
-        PodCounts { pod, requests: self.tally.requests, bad: self.tally.bad(limits), age_secs }
+        let (bad, own) = (self.tally.bad(limits), self.tally.own_times(limits));
+        PodCounts { pod, requests: self.tally.requests, bad, own, age_secs }
     }
 }
 

@@ -128,7 +128,7 @@ mod tests {
             let young = if sec <= 10 { &slow } else { &old };
             warmup.learn(1.0, &[(4_000.0, &old), (f64::from(sec), young)]);
         }
-        let limits = Limits { whole: Some([20e3, 30e3, 40e3]), own: None };
+        let limits = Limits { whole: Some([20e3, 30e3, 40e3]), ..Limits::default() };
         let factor = |warmup: &Warmup, age| warmup.excused(&limits, age, 1.0).whole.unwrap()[0] / 20e3;
         assert!((factor(&warmup, 4.0) - WarmupCurve::Prior.tolerated(4.0, 1.0)).abs() < 1e-9);
         warmup.keep();

@@ -4,7 +4,7 @@
 
 use contract::{Evidence, Level, Verdict, VerdictKind, VerdictSignal, rounded};
 use engine::record::UnixNanos;
-use models::sequential::{Decision, Reading, Reason, SignalReading};
+use models::sequential::{Decision, N_COUNTED, Reading, Reason, SignalReading};
 
 use super::cost::CostReading;
 use super::finding::{Finding, RuleName, Suspect};
@@ -55,7 +55,6 @@ fn names(at: usize) -> (&'static str, &'static str) {
         1 => ("latency p50", "are slower than the stable version's median"),
         2 => ("latency p90", "are slower than the stable version's p90"),
         3 => ("latency p99", "are slower than the stable version's p99"),
-        4 => ("own time p50", "take longer in the service itself than the stable version's median"),
         _ => ("own time p90", "take longer in the service itself than the stable version's p90"),
     }
 }
@@ -107,7 +106,7 @@ fn by_test(
     if matches!(reading.decision, Decision::Pause(Some(Reason::SinglePod))) && level == Level::Alert {
         counter.push(lone_pod());
     }
-    let worst = reading.signals.iter().map(|signal| signal.observed - signal.expected).fold(0.0, f64::max);
+    let worst = reading.signals.iter().enumerate().map(|(idx, signal)| harm(idx, signal)).fold(0.0, f64::max);
     Some(Finding {
         rule: RuleName::CanaryTest,
         service: service.clone(),
@@ -123,6 +122,15 @@ fn by_test(
         counter_evidence: counter,
         forecast: None,
     })
+}
+
+/// Share of the requests, or of their time, by which the new version is worse.
+fn harm(idx: usize, signal: &SignalReading) -> f64 {
+    match idx {
+        N_COUNTED if signal.observed > 0.0 => 1.0 - signal.expected / signal.observed,
+        N_COUNTED => 0.0,
+        _ => signal.observed - signal.expected,
+    }
 }
 
 /// Two control pods are the least that tells noise from harm; ten tell it well.
@@ -169,32 +177,53 @@ fn lone_pod() -> Evidence {
 
 fn evidence_of(idx: usize, reading: &Reading, judged: &Judged) -> Evidence {
     let signal = &reading.signals[idx];
-    let (name, verb) = names(idx);
+    let (name, unit, per_unit) = name_and_unit(idx);
+    let shown = |value: f64| rounded(value / per_unit);
+    Evidence {
+        signal: name.to_owned(),
+        unit: unit.to_owned(),
+        expected: shown(signal.expected),
+        lower: shown(signal.lower),
+        upper: shown(signal.upper),
+        observed: shown(signal.observed),
+        p_value: None,
+        e_value: Some(libm::exp(signal.ln_e.clamp(-50.0, 50.0))),
+        contribution: signal.contribution,
+        text: if idx == N_COUNTED { time_text(signal) } else { share_text(idx, signal, judged) },
+        exemplar_trace_ids: judged.exemplars.iter().map(super::hex).collect(),
+        log_templates: Vec::new(),
+    }
+}
+
+/// Name and unit of a signal, and what its readings are divided by to be in that unit.
+fn name_and_unit(idx: usize) -> (&'static str, &'static str, f64) {
+    if idx == N_COUNTED { ("own time", "ms", 1e3) } else { (names(idx).0, "1", 1.0) }
+}
+
+fn share_text(idx: usize, signal: &SignalReading, judged: &Judged) -> String {
     let limit_us = match idx {
         1..=3 => judged.limits.whole.map(|limits| limits[idx - 1]),
-        4.. => judged.limits.own.map(|limits| limits[idx - 4]),
+        4.. => judged.limits.own,
         0 => None,
     };
     let threshold =
         limit_us.map_or_else(String::new, |limit| format!(" ({:.1} ms, more for young pods)", limit / 1e3));
-    Evidence {
-        signal: name.to_owned(),
-        unit: "1".to_owned(),
-        expected: rounded(signal.expected),
-        lower: rounded(signal.lower),
-        upper: rounded(signal.upper),
-        observed: rounded(signal.observed),
-        p_value: None,
-        e_value: Some(libm::exp(signal.ln_e.clamp(-50.0, 50.0))),
-        contribution: signal.contribution,
-        text: format!(
-            "{:.2} % of the new version's requests {verb}{threshold}, {:.2} % of the stable version's",
-            100.0 * signal.observed,
-            100.0 * signal.expected
-        ),
-        exemplar_trace_ids: judged.exemplars.iter().map(super::hex).collect(),
-        log_templates: Vec::new(),
-    }
+    format!(
+        "{:.2} % of the new version's requests {}{threshold}, {:.2} % of the stable version's",
+        100.0 * signal.observed,
+        names(idx).1,
+        100.0 * signal.expected
+    )
+}
+
+fn time_text(signal: &SignalReading) -> String {
+    format!(
+        "the new version's requests typically take {:.2} ms in the service itself, the stable version's {:.2} ms; \
+         up to {:.2} ms would pass, with what the pods' age excuses",
+        signal.observed / 1e3,
+        signal.expected / 1e3,
+        signal.upper / 1e3
+    )
 }
 
 fn by_silence(service: &ServiceKey, suspect: &Suspect, judged: &Judged, at: UnixNanos) -> Option<Finding> {
@@ -344,11 +373,14 @@ fn signals(readings: &[SignalReading]) -> Vec<VerdictSignal> {
         .iter()
         .enumerate()
         .filter(|(_, signal)| is_judged(signal))
-        .map(|(idx, signal)| VerdictSignal {
-            name: names(idx).0.to_owned(),
-            expected: rounded(signal.expected),
-            observed: rounded(signal.observed),
-            contribution: rounded(signal.contribution),
+        .map(|(idx, signal)| {
+            let (name, _, per_unit) = name_and_unit(idx);
+            VerdictSignal {
+                name: name.to_owned(),
+                expected: rounded(signal.expected / per_unit),
+                observed: rounded(signal.observed / per_unit),
+                contribution: rounded(signal.contribution),
+            }
         })
         .collect();
     signals.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));

@@ -17,8 +17,10 @@ const REQUESTS_MIN: u64 = 100;
 pub(crate) struct Limits {
     /// p50, p90 and p99 of whole durations.
     pub(crate) whole: Option<[f64; 3]>,
-    /// p50 and p90 of the service's own time.
-    pub(crate) own: Option<[f64; 2]>,
+    /// p90 of the service's own time.
+    pub(crate) own: Option<f64>,
+    /// The factor by which that is stretched.
+    pub(crate) own_excused: Option<f64>,
 }
 
 impl Limits {
@@ -26,7 +28,8 @@ impl Limits {
     pub(crate) fn stretched(&self, whole: f64, own: f64) -> Self {
         Self {
             whole: self.whole.map(|limits| limits.map(|limit| limit * whole)),
-            own: self.own.map(|limits| limits.map(|limit| limit * own)),
+            own: self.own.map(|limit| limit * own),
+            own_excused: Some(own),
         }
     }
 }
@@ -77,7 +80,7 @@ impl Yardstick {
                 self.limits.whole = Some([0.5, 0.9, 0.99].map(|q| quantile(&all.whole, q)));
             }
             if all.own.count() >= REQUESTS_MIN {
-                self.limits.own = Some([0.5, 0.9].map(|q| quantile(&all.own, q)));
+                self.limits.own = Some(quantile(&all.own, 0.9));
             }
         }
         self.open_until = end_at - end_at.rem_euclid(SLOT) + SLOT;

@@ -28,7 +28,8 @@ const RUNS_MAX: u64 = 1_000;
     version,
     after_help = "Examples:\n  bellwether demo\n  bellwether demo --fault crash-loop --seed 7\n  \
                   bellwether demo --headless --json --fault traffic-peak\n  \
-                  bellwether demo --headless --fault error-burst --fault latency --seeds 1..11\n\n\
+                  bellwether demo --headless --fault error-burst --fault latency --seeds 1..11\n  \
+                  bellwether demo --headless --fault none --minutes 10\n\n\
                   Exit status: 0 all went as it should, 1 it did not, 2 wrong usage."
 )]
 pub struct Options {

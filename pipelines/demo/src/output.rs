@@ -90,14 +90,7 @@ impl Style {
         match self {
             Self::Json => write(&serde_json::to_string(&totals).unwrap_or_default()),
             Self::Plain | Self::Coloured => {
-                for (fault, total) in &totals.faults {
-                    let revert = total.revert_committed_s.map_or_else(
-                        || "no revert".to_owned(),
-                        |[p50, p95]| format!("revert p50 {p50:.1} s, p95 {p95:.1} s"),
-                    );
-                    let (n_ok, runs, false_acts) = (total.ok, total.runs, total.false_acts);
-                    write(&format!("{fault:16} {n_ok} of {runs} ok, {revert}, {false_acts} false acts"));
-                }
+                totals.faults.iter().for_each(|(fault, total)| write(&total_in_words(fault, total)));
             }
         }
     }
@@ -108,6 +101,14 @@ impl Style {
 pub struct Total {
     /// Runs.
     pub runs: usize,
+    /// Their seeds.
+    pub seeds: Vec<u64>,
+    /// Whether nothing was to be reverted: a decoy, or nothing happened.
+    pub is_decoy: bool,
+    /// Runs in which anything was reverted.
+    pub reverted: usize,
+    /// Simulated minutes in all.
+    pub minutes: f64,
     /// Of these, as they should be.
     pub ok: usize,
     /// False acts in all of them.
@@ -138,6 +139,10 @@ pub fn totals_of(summaries: &[Summary]) -> Totals {
     }
     let total = |runs: &Vec<&Summary>| Total {
         runs: runs.len(),
+        seeds: runs.iter().map(|run| run.seed).collect(),
+        is_decoy: runs.iter().any(|run| run.is_decoy),
+        reverted: runs.iter().filter(|run| !run.reverted_commits.is_empty()).count(),
+        minutes: (runs.iter().map(|run| run.minutes).sum::<f64>() * 10.0).round() / 10.0,
         ok: runs.iter().filter(|run| run.ok).count(),
         false_acts: runs.iter().map(|run| run.false_acts).sum(),
         detected_s: p50_and_p95(runs.iter().map(|run| run.detected_s)),
@@ -146,6 +151,29 @@ pub fn totals_of(summaries: &[Summary]) -> Totals {
     };
     let faults = by_fault.iter().map(|(fault, runs)| (*fault, total(runs))).collect();
     Totals { faults, ok: summaries.iter().all(|summary| summary.ok) }
+}
+
+fn total_in_words(fault: &str, total: &Total) -> String {
+    let Total { runs, ok, reverted, false_acts, minutes, .. } = total;
+    let seeds: Vec<String> = total.seeds.iter().map(u64::to_string).collect();
+    let seeds = seeds.join(" ");
+    if total.is_decoy {
+        return format!(
+            "{fault:16} nothing to revert: {reverted} of {runs} reverted, {false_acts} false acts in {minutes:.1} min \
+             (seeds {seeds})"
+        );
+    }
+    let secs = |name: &str, times: Option<[f64; 2]>| match times {
+        Some([p50, p95]) => format!("{name} p50 {p50:.1} s, p95 {p95:.1} s"),
+        None => format!("{name} not in every run"),
+    };
+    let (detected, revert) =
+        (secs("detected", total.detected_s), secs("fault to revert", total.revert_committed_s));
+    let healthy = secs("healthy", total.healthy_s);
+    format!(
+        "{fault:16} {ok} of {runs} ok, {reverted} reverted; {detected}; {revert}; {healthy}; {false_acts} false acts \
+         (seeds {seeds})"
+    )
 }
 
 /// Nearest-rank percentiles; `None` if a run in that rank never came so far.
@@ -230,6 +258,20 @@ mod tests {
         assert_eq!(of(0).revert_committed_s, Some([10.0, 19.0]));
         assert_eq!(of(1).revert_committed_s, Some([11.0, 20.0]));
         assert_eq!((of(2).revert_committed_s, of(2).ok), (None, 18));
+        assert!(total_in_words("latency", &of(2)).contains("18 of 20 ok"));
+        assert!(total_in_words("latency", &of(0)).contains("fault to revert p50 10.0 s, p95 19.0 s"));
+    }
+
+    /// Scenario: two runs of a decoy. Guarantees: the words say what ran and that nothing was reverted.
+    #[test]
+    fn decoys_say_that_nothing_was_reverted() {
+        let runs = [1, 2].map(|seed| Timeline::new(Fault::TrafficPeak, seed, "cart").summary());
+        let total = totals_of(&runs).faults.get("traffic-peak").cloned().unwrap();
+        let words = total_in_words("traffic-peak", &total);
+        assert!(
+            words.contains("nothing to revert: 0 of 2 reverted") && words.contains("seeds 1 2"),
+            "{words}"
+        );
     }
 
     /// Scenario: a line in all styles, a summary in words.

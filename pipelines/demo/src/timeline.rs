@@ -33,6 +33,10 @@ pub struct Summary {
     pub reverted_commits: Vec<String>,
     /// Reverts of innocent commits, and incidents that called for one.
     pub false_acts: usize,
+    /// Whether nothing was to be reverted.
+    pub is_decoy: bool,
+    /// Minutes that the run took, to a tenth.
+    pub minutes: f64,
     /// Every risk event that was published, in order.
     pub risk_events: Vec<CloudEvent<RiskEvent>>,
     /// Whether all went as it should.
@@ -171,6 +175,8 @@ impl Timeline {
             healthy_s: since(self.healthy_at),
             reverted_commits: self.reverted.clone(),
             false_acts,
+            is_decoy: !self.fault.is_real(),
+            minutes: 0.0,
             risk_events: self.risk_events.clone(),
             ok: self.reverted == expected && healed && false_acts == 0,
         }

@@ -6,8 +6,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::evaluate_vectors::{Extent, vectors};
-use super::{ConfigArgs, Exit, chain_of, evaluate_exhaustion, evaluate_logs, evaluate_series};
-use crate::evaluate::{CanaryReport, EvaluateError, evaluate_canary, export_canary, export_exhaustion};
+use super::{
+    ConfigArgs, Exit, chain_of, evaluate_canary, evaluate_exhaustion, evaluate_logs, evaluate_series,
+};
+use crate::evaluate::export_exhaustion;
 
 /// What can be evaluated.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -58,9 +60,13 @@ pub(crate) struct EvaluateArgs {
     /// Also write a page of plots, one per series, misses and false alarms first
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// exhaustion: also try generated series, beside the rules that most people run
+    /// canary: also simulate rollouts, honest and harmful ones; exhaustion: also try generated series, beside the rules
+    /// that most people run
     #[arg(long)]
     simulate: bool,
+    /// canary: simulated rollouts of each kind
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    runs: u64,
     /// kpi2018, mscloud, nab: leave a view of the detector out, to see what it is worth
     #[arg(long, value_name = "VIEW")]
     without: Vec<u32>,
@@ -108,11 +114,11 @@ fn canary(args: &EvaluateArgs) -> Exit {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let exported = args.write_otlp.as_ref().map_or(Ok(Vec::new()), |out| export_canary(&args.folder, out));
-    match exported.map_err(EvaluateError::from).and_then(|_| evaluate_canary(&args.folder, &plan)) {
-        Ok(report) => printed(&report, args.json, || print_table(&report)),
-        Err(error) => failed(&error),
-    }
+    let besides = evaluate_canary::Besides {
+        write_otlp: args.write_otlp.as_deref(),
+        simulated_runs: args.simulate.then_some(args.runs),
+    };
+    evaluate_canary::canary(&args.folder, &plan, args.json, besides)
 }
 
 /// Tells the figures, as a JSON document or as a person reads them.
@@ -137,23 +143,4 @@ pub(super) fn write_page(path: &Path, page: String) -> Result<(), Exit> {
 pub(super) fn failed(error: &dyn std::error::Error) -> Exit {
     eprintln!("error: {}", chain_of(error));
     Exit::Failed
-}
-
-fn print_table(report: &CanaryReport) {
-    println!(
-        "{:<8} {:<10} {:<7} {:<8} {:>9} {:>9}  reason",
-        "id", "fault", "bad", "stopped", "alert s", "stop s"
-    );
-    let secs = |secs: Option<f64>| secs.map_or_else(|| "-".to_owned(), |secs| format!("{secs:.0}"));
-    for r in &report.per_fault {
-        let (alerted, delay) = (secs(r.alerted_s), secs(r.delay_s));
-        println!(
-            "{:<8} {:<10} {:<7} {:<8} {alerted:>9} {delay:>9}  {}",
-            r.id, r.fault, r.should_rollback, r.stopped, r.reason
-        );
-    }
-    println!(
-        "{} rollouts, {} false stops, {} missed {:?}",
-        report.rollouts, report.false_stops, report.missed, report.missed_faults
-    );
 }

@@ -5,6 +5,7 @@
 //! or look at a label before the run is over.
 
 mod canary;
+mod canary_simulate;
 mod canaryrec;
 mod exhaustion;
 mod exhaustion_otlp;
@@ -30,6 +31,7 @@ mod univariate_tests;
 mod vectors;
 
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
+pub use canary_simulate::{SimulatedCell, SimulatedGrid, simulate_canary};
 pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError};
 pub use exhaustion::{
     ExhaustionLabel, ExhaustionReport, ExhaustionResult, RecordedUsage, evaluate_exhaustion, read_usage,

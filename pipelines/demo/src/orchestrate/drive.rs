@@ -143,7 +143,8 @@ impl Stage {
         let tally = exporter.finish(FLUSH_MAX).await;
         let exported = serde_json::to_string(&tally).unwrap_or_default();
         self.say(Tone::Note, format!("exported {exported}, dropped before export {dropped}"));
-        Ok(self.timeline.summary())
+        let minutes = (self.elapsed_secs(clock::unix_nanos()) / 6.0).round() / 10.0;
+        Ok(Summary { minutes, ..self.timeline.summary() })
     }
 
     fn step(&mut self, now: UnixNanos, exporter: &Exporter) {

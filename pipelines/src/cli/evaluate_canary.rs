@@ -1,0 +1,90 @@
+//! `bellwether evaluate canary`: recorded rollouts, and simulated ones if asked for.
+
+use std::path::Path;
+
+use models::sequential::CanaryParams;
+use serde::Serialize;
+
+use super::Exit;
+use super::evaluate::{failed, printed};
+use crate::config::Plan;
+use crate::evaluate::{
+    CanaryReport, EvaluateError, SimulatedCell, SimulatedGrid, evaluate_canary, export_canary,
+    simulate_canary,
+};
+
+/// What is to be done besides running the recordings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Besides<'a> {
+    /// Write them as OTLP there.
+    pub(crate) write_otlp: Option<&'a Path>,
+    /// Simulated rollouts of each kind.
+    pub(crate) simulated_runs: Option<u64>,
+}
+
+/// What is printed with `--json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    recorded: &'a CanaryReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulated: Option<SimulatedGrid>,
+}
+
+/// Exit 0 when the figures could be computed, whatever they are.
+pub(crate) fn canary(folder: &Path, plan: &Plan, json: bool, besides: Besides<'_>) -> Exit {
+    let exported = besides.write_otlp.map_or(Ok(Vec::new()), |out| export_canary(folder, out));
+    let report = match exported.map_err(EvaluateError::from).and_then(|_| evaluate_canary(folder, plan)) {
+        Ok(report) => report,
+        Err(error) => return failed(&error),
+    };
+    let params = CanaryParams::default().check().expect("the defaults are checked by a test");
+    let simulated = besides.simulated_runs.map(|runs| simulate_canary(&params, runs));
+    let document = Document { recorded: &report, simulated };
+    printed(&document, json, || print_tables(&document))
+}
+
+fn print_tables(document: &Document<'_>) {
+    let report = document.recorded;
+    println!(
+        "{:<8} {:<10} {:<7} {:<8} {:>9} {:>9}  reason",
+        "id", "fault", "bad", "stopped", "alert s", "stop s"
+    );
+    for r in &report.per_fault {
+        let (alerted, delay) = (secs(r.alerted_s), secs(r.delay_s));
+        println!(
+            "{:<8} {:<10} {:<7} {:<8} {alerted:>9} {delay:>9}  {}",
+            r.id, r.fault, r.should_rollback, r.stopped, r.reason
+        );
+    }
+    println!(
+        "{} rollouts, {} false stops, {} missed {:?}",
+        report.rollouts, report.false_stops, report.missed, report.missed_faults
+    );
+    let Some(grid) = &document.simulated else { return };
+    print_cells("honest releases", &grid.honest);
+    print_cells("harmful releases", &grid.harmful);
+    println!(
+        "honest: {:.3} % paused, {:.3} % certain enough to be undone",
+        100.0 * grid.false_pause_share,
+        100.0 * grid.false_stop_share
+    );
+}
+
+fn print_cells(what: &str, cells: &[SimulatedCell]) {
+    println!(
+        "\n{what:<48} {:>6} {:>8} {:>8} {:>8} {:>8}",
+        "runs", "paused", "certain", "pause s", "certain s"
+    );
+    for cell in cells {
+        let (pause, certain) = (secs(cell.median_pause_s), secs(cell.median_certain_s));
+        println!(
+            "{:<48} {:>6} {:>8} {:>8} {pause:>8} {certain:>8}",
+            cell.name, cell.runs, cell.paused, cell.certain
+        );
+    }
+}
+
+fn secs(secs: Option<f64>) -> String {
+    secs.map_or_else(|| "-".to_owned(), |secs| format!("{secs:.0}"))
+}

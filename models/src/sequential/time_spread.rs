@@ -2,8 +2,8 @@
 //!
 //! An analysis of variance in three layers, so that no layer is counted twice. Requests differ around their pod's tick
 //! (`variance`). A pod's blocks of 1, 5, 20 and 60 ticks differ around its own lasting level; the largest factor beyond
-//! chance is `phi`. The lasting levels differ from pod to pod beyond that; DerSimonian & Laird's moment, inflated for
-//! few pods and shrunk to a prior, is `tau2`. [`TimeSpread::local`] looks at the open block and the one before it alone.
+//! chance is `phi`. The lasting levels differ from pod to pod beyond that; DerSimonian & Laird's moment, shrunk to a
+//! prior where few pods tell it, is `tau2`. [`TimeSpread::local`] looks at the open block and the one before it alone.
 //! Knows controls only. Learned layers outlive a promotion: the noise is the service's, not the version's.
 
 use serde::{Deserialize, Serialize};
@@ -220,7 +220,7 @@ impl TimeSpread {
         let off = |pod: &&Blocks| pod.weight * (pod.level() - middle) * (pod.level() - middle);
         let spread = pods.iter().map(off).sum::<f64>() / variance;
         let information = (weight - squares / weight) / variance;
-        let moment = (1.0 + 4.0 / dof) * ((spread - dof) / information).max(0.0);
+        let moment = ((spread - dof) / information).max(0.0);
         // levels that are known to within 5 % or better tell how pods differ, others tell chance
         let known = information / dof * 0.05 * 0.05;
         let dof = dof * known / (1.0 + known);

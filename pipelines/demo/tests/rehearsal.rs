@@ -19,7 +19,7 @@ use pipelines::evaluate::Rig;
 const START: UnixNanos = 1_790_000_000 * SECOND;
 const TICK: UnixNanos = SECOND / 10;
 const TRANSPORT: UnixNanos = SECOND / 100;
-const PACE: Pace = Pace { healthy_secs: 75.0, decoy_secs: 60.0 };
+const PACE: Pace = Pace { healthy_secs: 75.0, decoy_secs: 60.0, leak_secs: 300.0 };
 
 /// When the engine said what, in seconds after the fault; and what it called for besides.
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ fn kind_of(kind: SignalKind) -> RecordKind {
 fn rehearse(fault: Fault, seed: u64, pace: Pace) -> Rehearsed {
     let mut rig = Rig::new(&read_files(&[], &[]).unwrap()).unwrap();
     let story = Story::write(fault, seed, pace);
-    let intervals = Intervals { spans: 2 * SECOND, lines: SECOND, metrics: 5 * SECOND };
+    let intervals = Intervals { spans: 2 * SECOND, lines: SECOND, metrics: 5 * SECOND, memory: SECOND };
     let (mut shop, mut outbox) = (Shop::new(seed, 200.0, START), Outbox::new(seed, intervals));
     let mut seen = Rehearsed { service: story.service_name(), ..Rehearsed::default() };
     let ends_at_secs = if fault.is_real() { pace.healthy_secs + 60.0 } else { story.ends_at_secs };

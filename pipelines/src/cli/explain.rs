@@ -60,7 +60,7 @@ fn document(event: &CloudEvent<RiskEvent>, remade: &Remade) -> serde_json::Value
         Remade::Not(why) => serde_json::json!({"ran": false, "why": why}),
         Remade::Ran(rerun) => serde_json::json!({
             "ran": true, "same": rerun.is_same, "ticks": rerun.n_ticks,
-            "decision": format!("{:?}", rerun.reading.decision), "ln_e": rerun.reading.ln_e,
+            "decision": format!("{:?}", rerun.decision), "ln_e": rerun.ln_e,
         }),
     };
     serde_json::json!({"id": event.id, "lines": words(event), "remade": remade, "event": event.data})

@@ -127,7 +127,6 @@ fn remade(remade: &Remade, capsule: Option<&Capsule>) -> Vec<String> {
     };
     let n_rows = capsule.map_or(0, |capsule| capsule.rows.len());
     let before = capsule.map_or(0, |capsule| capsule.n_rows_before);
-    let reading = &rerun.reading;
     let verdict =
         if rerun.is_same { "the same state, bit for bit" } else { "ANOTHER state than the event tells" };
     vec![
@@ -137,7 +136,7 @@ fn remade(remade: &Remade, capsule: Option<&Capsule>) -> Vec<String> {
         ),
         format!(
             "  give {:?} with ln e = {:.4} after {:.0} s: {verdict}.",
-            reading.decision, reading.ln_e, reading.elapsed_secs
+            rerun.decision, rerun.ln_e, rerun.elapsed_secs
         ),
     ]
 }

@@ -10,9 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::{Capsule, Rule, Timestamp, rounded};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::sequential::{CanaryParams, CanaryTest, N_COUNTED, OwnTimes, PodCounts, PodIdx, Reading, Tick};
+use models::sequential::{CanaryParams, CanaryTest, Decision, N_COUNTED, OwnTimes, PodCounts, PodIdx, Tick};
 use serde::{Deserialize, Serialize};
 
+use super::before_after;
 use super::finding::RuleName;
 use super::wording::Judged;
 
@@ -136,11 +137,11 @@ fn state_of(test: &CanaryTest) -> Vec<u8> {
     postcard::to_stdvec(test).expect("plain values always serialise")
 }
 
-fn pack(state: &[u8]) -> String {
+pub(super) fn pack(state: &[u8]) -> String {
     STANDARD.encode(zstd::encode_all(state, 3).expect("memory takes every byte"))
 }
 
-fn unpack(text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn unpack(text: &str) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let packed = STANDARD.decode(text).map_err(|e| format!("the state is not base64: {e}"))?;
     let mut state = Vec::new();
@@ -183,8 +184,12 @@ fn facts(params: &CanaryParams, judged: &Judged) -> BTreeMap<String, f64> {
 /// What the test says when it is run again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rerun {
-    /// Its reading after the last row.
-    pub reading: Reading,
+    /// What it decides after the last row.
+    pub decision: Decision,
+    /// Its log evidence.
+    pub ln_e: f64,
+    /// Seconds from the release to the last row, or of the watch.
+    pub elapsed_secs: f64,
     /// Ticks that it was given.
     pub n_ticks: usize,
     /// Whether it ended in the very state that the event tells.
@@ -196,6 +201,13 @@ pub struct Rerun {
 /// # Errors
 /// Says what stands in the way: a capsule without a test, of another version, or that cannot be read.
 pub fn rerun(capsule: &Capsule) -> Result<Rerun, String> {
+    let rule = RuleName::BeforeAfter;
+    if capsule.rule.name == rule.as_str() && capsule.rule.version == rule.version() {
+        let (reading, is_same) = before_after::rerun(capsule)?;
+        let n_ticks = capsule.rows.len();
+        let elapsed_secs = n_ticks as f64 * secs(before_after::STEP);
+        return Ok(Rerun { decision: reading.decision, ln_e: reading.ln_e, elapsed_secs, n_ticks, is_same });
+    }
     let rule = RuleName::CanaryTest;
     if capsule.rule.name != rule.as_str() || capsule.rule.version != rule.version() {
         let Rule { name, version } = &capsule.rule;
@@ -225,7 +237,9 @@ pub fn rerun(capsule: &Capsule) -> Result<Rerun, String> {
         n_ticks += 1;
     }
     let is_same = contract::bytes_digest(&state_of(&test)) == capsule.state_digest;
-    Ok(Rerun { reading: test.reading(), n_ticks, is_same })
+    let reading = test.reading();
+    let (decision, ln_e, elapsed_secs) = (reading.decision, reading.ln_e, reading.elapsed_secs);
+    Ok(Rerun { decision, ln_e, elapsed_secs, n_ticks, is_same })
 }
 
 fn observe(test: &mut CanaryTest, rows: &[[i64; COLUMNS.len()]], from: UnixNanos) {

@@ -4,6 +4,7 @@
 //! not do: group findings (`incident`) or weigh them (`risk`).
 
 mod absence;
+mod before_after;
 mod calendar;
 mod capsule;
 mod cells;
@@ -20,6 +21,7 @@ mod service;
 mod silence;
 mod slo;
 mod standing;
+mod switches;
 mod warmup;
 mod wording;
 mod yardstick;

@@ -23,6 +23,7 @@ use super::series::{Gate, Golden, SeriesCounts, SeriesParams, SeriesWatch, Sibli
 use super::silence;
 use super::slo::SloWatch;
 use super::standing::Standing;
+use super::switches::Switches;
 use super::wording::{self, Judged};
 use super::yardstick::Yardstick;
 use crate::config::SloPlan;
@@ -93,6 +94,7 @@ pub struct Scoring {
     exhaustion: ExhaustionWatch,
     series: SeriesWatch,
     absence: AbsenceWatch,
+    switches: Switches,
     counts: ScoringCounts,
 }
 
@@ -107,6 +109,7 @@ impl Scoring {
             nodes: Nodes::default(),
             exhaustion: ExhaustionWatch::default(),
             absence: AbsenceWatch::default(),
+            switches: Switches::default(),
             counts: ScoringCounts::default(),
         }
     }
@@ -129,6 +132,9 @@ impl Scoring {
             state.close(rows.upto, &mut self.nodes, self.params.series.window_secs);
             statements.extend(state.judge(key, rows.upto, &self.params, &self.nodes));
         }
+        let suspects = self.services.iter();
+        let suspects = suspects.filter_map(|(key, state)| Some((key, state.contest.suspect()?))).collect();
+        statements.extend(self.switches.on_rows(rows, &suspects, troubled, self.params.services_max));
         self.exhaustion.on_rows(rows);
         statements.extend(self.running_out(rows.upto));
         self.judge_series(rows, troubled, &mut statements);
@@ -218,8 +224,13 @@ impl Scoring {
     #[must_use]
     pub fn capsule(&self, key: &ServiceKey, suspect: &Suspect) -> Option<Capsule> {
         let state = self.services.get(key)?;
-        let compared = state.contest.suspect().filter(|compared| *compared == suspect)?;
+        let by_switch = self.switches.capsule(key, suspect);
+        let compared = state.contest.suspect().filter(|compared| *compared == suspect);
+        let Some(compared) = compared else { return by_switch };
         let judged = state.judged(compared, &self.nodes);
+        if by_switch.is_some() && wording::findings(key, compared, &judged, 0).is_empty() {
+            return by_switch;
+        }
         Some(state.contest.tape.capsule(&state.contest.test, &judged, self.params.canary.values()))
     }
 
@@ -236,7 +247,8 @@ impl Scoring {
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
         let series = self.series.save();
-        let parts = (&self.services, &self.nodes, &self.exhaustion, &self.absence, &self.counts, series);
+        let watches = (&self.exhaustion, &self.absence, &self.switches);
+        let parts = (&self.services, &self.nodes, watches, &self.counts, series);
         postcard::to_stdvec(&parts).expect("plain values always serialise")
     }
 
@@ -246,8 +258,10 @@ impl Scoring {
     /// Words, for bytes that are not a state of this version.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), String> {
         let series: Vec<u8>;
-        (self.services, self.nodes, self.exhaustion, self.absence, self.counts, series) =
+        let watches;
+        (self.services, self.nodes, watches, self.counts, series) =
             postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
+        (self.exhaustion, self.absence, self.switches) = watches;
         self.series.load(&series)
     }
 

@@ -39,7 +39,7 @@ const FAILS_BY_ITSELF: f64 = 2.0;
 const LN_ACT: f64 = 6.908;
 
 /// Posterior probability that the new version is bad, from an e-value read as a Bayes factor.
-fn probability(ln_e: f64) -> f64 {
+pub(super) fn probability(ln_e: f64) -> f64 {
     let odds = PRIOR_BAD / (1.0 - PRIOR_BAD) * libm::exp(ln_e.clamp(-50.0, 50.0));
     odds / (1.0 + odds)
 }

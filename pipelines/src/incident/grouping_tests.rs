@@ -125,5 +125,5 @@ fn a_level_that_flaps_is_held() {
     }
     let fall = levels.pop().unwrap();
     assert_eq!(levels, [(101, Level::Act, None)]);
-    assert_eq!(fall, (275, Level::Alert, Some(Level::Act)));
+    assert_eq!(fall, (281, Level::Alert, Some(Level::Act)));
 }

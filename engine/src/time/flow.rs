@@ -38,6 +38,7 @@ pub(crate) struct Bridge {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Flow {
     spoke_at: Option<UnixNanos>,
+    stamp: Option<UnixNanos>,
     pauses: Peaks,
     backlog: Option<Backlog>,
 }
@@ -51,16 +52,18 @@ struct Backlog {
 }
 
 impl Flow {
-    /// Takes in that a data record came.
-    pub(crate) fn spoke(&mut self, bridge: &Bridge, clock: UnixNanos) {
-        if let Some(spoke_at) = self.spoke_at {
+    /// Takes in that a data record with this stamp came. A pause of those who send is one between stamps: the clock may
+    /// have gone on because the reader was slow.
+    pub(crate) fn spoke(&mut self, bridge: &Bridge, clock: UnixNanos, stamp: UnixNanos) {
+        if let Some((spoke_at, before)) = self.spoke_at.zip(self.stamp) {
             let pause = clock.saturating_sub(spoke_at);
             if self.usual().is_some_and(|usual| pause > usual + usual / 2 + UNUSUAL) {
                 self.came_back(bridge, clock, pause);
             }
-            self.pauses.see(clock, pause);
+            self.pauses.see(clock, stamp.saturating_sub(before).max(0));
         }
         self.spoke_at = Some(clock);
+        self.stamp = self.stamp.max(Some(stamp));
         self.pauses.forget(clock.saturating_sub(bridge.memory));
         self.backlog = self.backlog.filter(|backlog| clock < backlog.until);
     }

@@ -156,7 +156,7 @@ impl Watermark {
     /// Takes in a data record.
     pub fn data(&mut self, config: &WatermarkConfig, seen: Seen) {
         let clock = self.log_clock.map_or(seen.arrived_at, |clock| clock.max(seen.arrived_at));
-        self.flow.spoke(&config.bridge(), clock);
+        self.flow.spoke(&config.bridge(), clock, seen.arrived_at);
         let stream = self.streams.entry(seen.stream).or_default();
         if stream.delays.is_empty() || clock.saturating_sub(stream.seen_at) > config.idle_after {
             stream.delays.see(clock, config.delay_start.saturating_sub(config.margin));
@@ -317,32 +317,38 @@ mod tests {
         }
     }
 
-    /// Scenario: rows of a second come each second. Once the reader falls five seconds behind while time goes on without
-    /// records, and gets them all afterwards with their stamps; later everything is away for half a minute.
+    /// Scenario: rows of a second come each second, just after or just before it is over. Once the reader falls some
+    /// seconds behind while time goes on without records, and gets them all afterwards with their stamps; then everything
+    /// is away for half a minute, one row of the last second that came included.
     /// Guarantees: what was held back then is not late, although the clock had already run so far ahead of the rows.
     #[test]
     fn a_slow_reader_teaches_how_old_rows_may_be() {
-        let (config, mut mark) = (WatermarkConfig::default(), Watermark::default());
         let give = |mark: &mut Watermark, arrived_at: i64, second: i64| {
             let told = mark.told();
             assert!(
                 told.is_none_or(|told| second * SEC >= told),
                 "a row of {second} s is late, told {told:?}"
             );
-            mark.data(&config, spans(arrived_at, second * SEC));
-            mark.progress(&config);
+            mark.data(&WatermarkConfig::default(), spans(arrived_at, second * SEC));
+            mark.progress(&WatermarkConfig::default());
         };
         let wait = |mark: &mut Watermark, seconds: Range<i64>| {
             for second in seconds {
-                mark.clock(&config, second * SEC);
-                mark.progress(&config);
+                mark.clock(&WatermarkConfig::default(), second * SEC);
+                mark.progress(&WatermarkConfig::default());
             }
         };
-        (1_000..1_100).for_each(|second| give(&mut mark, second * SEC + SEC / 5, second));
-        wait(&mut mark, 1_100..1_106);
-        (1_100..1_120).for_each(|second| give(&mut mark, second * SEC + SEC / 5, second));
-        wait(&mut mark, 1_121..1_150);
-        (1_120..1_150).for_each(|second| give(&mut mark, 1_150 * SEC, second));
+        for (after, behind, last) in [(SEC / 5, 6, 20), (-SEC * 9 / 10, 3, 2), (-SEC * 9 / 10, 6, 3)] {
+            let mut mark = Watermark::default();
+            let come = |mark: &mut Watermark, seconds: Range<i64>| {
+                seconds.for_each(|second| give(mark, second * SEC + after, second));
+            };
+            come(&mut mark, 1_000..1_100);
+            wait(&mut mark, 1_100..1_100 + behind);
+            come(&mut mark, 1_100..1_100 + last);
+            wait(&mut mark, 1_100 + behind..1_150);
+            (1_099 + last..1_150).for_each(|second| give(&mut mark, 1_150 * SEC, second));
+        }
     }
 
     proptest! {

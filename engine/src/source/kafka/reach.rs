@@ -39,8 +39,10 @@ pub(super) fn look(
     next: &BTreeMap<String, u64>,
     at: UnixNanos,
 ) -> (Reach, Vec<(String, u64)>) {
+    // the end of a partition is unknown until its broker has answered the first fetch
     let answers = |partition: &Partition| {
         partition.fetch_state == "active"
+            && partition.hi_offset >= 0
             && statistics.brokers.values().any(|broker| {
                 let is_near = (0..ANSWERS_WITHIN_MICROS).contains(&broker.rxidle);
                 broker.nodeid == partition.broker && broker.state == "UP" && is_near

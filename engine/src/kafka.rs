@@ -3,9 +3,9 @@
 //! librdkafka forgets all brokers when an answer to its question about the cluster names none, as the answer of a
 //! broker does that stood still for a while and is not back in its own cluster yet. Most times it then begins again
 //! with its bootstrap list; but if another answer comes at the wrong moment it never does (seen with 2.12.1, reported
-//! as confluentinc/librdkafka#5301), or it talks to its bootstrap address for ever and learns nothing from it. Such a
-//! client gives no error, it is only silent for ever; it has to be replaced. Its own statistics show it: one whose
-//! brokers are merely away still lists them, and none of them answers.
+//! as confluentinc/librdkafka#5301), or it talks to its bootstrap address for ever and learns nothing from it, or a
+//! consumer never finds its coordinator again. Such a client gives no error, it is only silent for ever; it has to be
+//! replaced. Its own statistics show it: one whose brokers are merely away still lists them, and none of them answers.
 //!
 //! What this module does not do: replace a client; who owns one does.
 
@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
-use rdkafka::statistics::{Broker, Statistics};
+use rdkafka::statistics::{Broker, ConsumerGroup, Statistics};
 use tokio::sync::watch;
 
 /// How often a client tells how it is, in milliseconds.
 const TELLS_EVERY_MS: &str = "1000";
-/// One astray look may fall between forgetting and beginning again.
+/// So many looks at a client astray are enough; one may fall between forgetting and beginning again.
 const ASTRAY_LOOKS: u32 = 3;
+/// So many looks at a consumer without a coordinator are enough: one that only waits loses nothing by beginning anew.
+const UNLED_LOOKS: u32 = 45;
 /// A broker whose last answer is younger is there: every client asks about its topics more often.
 const ANSWERED_WITHIN_MICROS: i64 = 10_000_000;
-/// A consumer that has no coordinator for so long, although a broker answers, will not find one.
-const NO_COORDINATOR_MS: i64 = 20_000;
 
 /// What all clients are told.
 pub(crate) fn connect_to(brokers: &str) -> ClientConfig {
@@ -40,53 +40,69 @@ pub(crate) fn tells_how_it_is(client: &mut ClientConfig) {
     client.set("statistics.interval.ms", TELLS_EVERY_MS);
 }
 
-/// Counts a client's looks around that show it astray.
+/// What a client's own report shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It works, or waits for brokers that do not answer.
+    Known,
+    /// A consumer that is connected to no coordinator of its group: on its way to one, or stuck.
+    Unled,
+    /// It lists no broker, or one that answers without having told it about any.
+    Astray,
+}
+
+/// Counts a client's looks around that show that it has lost its way.
 #[derive(Debug, Default)]
 pub(crate) struct KnownBrokers {
-    astray: watch::Sender<u32>,
+    doubt: watch::Sender<u32>,
 }
 
 impl KnownBrokers {
     /// Takes in what the client tells.
     pub(crate) fn look(&self, statistics: &Statistics) {
-        self.seen(is_astray(statistics));
+        self.seen(way(statistics));
     }
 
-    fn seen(&self, is_astray: bool) {
-        self.astray.send_modify(|looks| *looks = if is_astray { looks.saturating_add(1) } else { 0 });
+    fn seen(&self, way: Way) {
+        let weight = match way {
+            Way::Known => 0,
+            Way::Unled => 1,
+            Way::Astray => UNLED_LOOKS / ASTRAY_LOOKS,
+        };
+        self.doubt.send_modify(|doubt| *doubt = if weight > 0 { doubt.saturating_add(weight) } else { 0 });
     }
 
     /// Whether the client has lost its way to the cluster for good.
     pub(crate) fn are_lost(&self) -> bool {
-        *self.astray.borrow() >= ASTRAY_LOOKS
+        *self.doubt.borrow() >= UNLED_LOOKS
     }
 
     /// Returns when that has happened.
     pub(crate) async fn lost(&self) {
-        let mut astray = self.astray.subscribe();
-        if astray.wait_for(|looks| *looks >= ASTRAY_LOOKS).await.is_err() {
+        let mut doubt = self.doubt.subscribe();
+        if doubt.wait_for(|doubt| *doubt >= UNLED_LOOKS).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Whether a client has no way to its cluster that waiting would open: it lists no broker, or one that answers without
-/// having told it about any, or it has had no coordinator for long although a broker answers.
-fn is_astray(statistics: &Statistics) -> bool {
+fn way(statistics: &Statistics) -> Way {
     let of = |source: &str| {
         statistics.brokers.values().filter(|broker| broker.source == source).collect::<Vec<&Broker>>()
     };
     let (learned, configured) = (of("learned"), of("configured"));
     let answers =
         |broker: &&Broker| broker.state == "UP" && (0..ANSWERED_WITHIN_MICROS).contains(&broker.rxidle);
-    let one_answers = learned.iter().chain(&configured).any(answers);
-    let has_no_coordinator = statistics
-        .cgrp
-        .as_ref()
-        .is_some_and(|group| group.state != "up" && group.stateage >= NO_COORDINATOR_MS);
-    (learned.is_empty() && configured.is_empty())
-        || (learned.is_empty() && one_answers)
-        || (has_no_coordinator && one_answers)
+    if learned.is_empty() && (configured.is_empty() || configured.iter().any(answers)) {
+        return Way::Astray;
+    }
+    let is_led = |group: &ConsumerGroup| {
+        group.state == "up" && of("logical").iter().any(|coordinator| coordinator.state == "UP")
+    };
+    match &statistics.cgrp {
+        Some(group) if !is_led(group) => Way::Unled,
+        _ => Way::Known,
+    }
 }
 
 /// Follows a producer.
@@ -101,58 +117,59 @@ impl ClientContext for Followed {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::statistics::ConsumerGroup;
-
     use super::*;
 
-    /// Scenario: looks that show a client astray, and others. Guarantees: only an unbroken row of three counts, and
-    /// whoever waits for that is woken.
+    /// Scenario: looks that show a client astray, unled, and well. Guarantees: only an unbroken row counts, three astray or
+    /// 45 unled, and whoever waits for that is woken.
     #[tokio::test]
-    async fn only_a_row_of_astray_looks_counts() {
+    async fn only_an_unbroken_row_of_looks_counts() {
         let known = KnownBrokers::default();
-        for is_astray in [false, true, true, false, true, true] {
-            known.seen(is_astray);
+        for way in [Way::Known, Way::Astray, Way::Astray, Way::Known, Way::Astray, Way::Astray] {
+            known.seen(way);
             assert!(!known.are_lost());
         }
-        known.seen(true);
+        known.seen(Way::Astray);
         assert!(known.are_lost());
         known.lost().await;
+        known.seen(Way::Known);
+        for looks in 1..=UNLED_LOOKS {
+            known.seen(Way::Unled);
+            assert_eq!(known.are_lost(), looks == UNLED_LOOKS, "{looks}");
+        }
     }
 
-    fn told(brokers: &[(&str, &str, i64)], group: Option<(&str, i64)>) -> Statistics {
+    fn told(brokers: &[(&str, &str, i64)], group: Option<&str>) -> Way {
         let broker = |n: usize, (source, state, idle_s): &(&str, &str, i64)| {
             let (source, state) = ((*source).to_owned(), (*state).to_owned());
             (n.to_string(), Broker { source, state, rxidle: idle_s * 1_000_000, ..Broker::default() })
         };
-        let cgrp = group.map(|(state, age_s)| ConsumerGroup {
-            state: state.to_owned(),
-            stateage: age_s * 1_000,
-            ..ConsumerGroup::default()
-        });
+        let cgrp = group.map(|state| ConsumerGroup { state: state.to_owned(), ..ConsumerGroup::default() });
         let brokers = brokers.iter().enumerate().map(|(n, told)| broker(n, told)).collect();
-        Statistics { brokers, cgrp, ..Statistics::default() }
+        way(&Statistics { brokers, cgrp, ..Statistics::default() })
     }
 
-    /// Scenario: clients whose broker is there, is away, was never reached, was forgotten, is only a bootstrap address
-    /// that answers, or answers a consumer that finds no coordinator. Guarantees: the last three are astray, and a
-    /// client that waits for a broker that is away is not.
+    /// Scenario: producers and consumers whose broker is there, is away, was never reached, was forgotten, is only a
+    /// bootstrap address that answers, and consumers whose coordinator is not. Guarantees: a client that waits for a broker
+    /// is not astray, and a consumer knows its way only if its coordinator is connected.
     #[test]
     fn a_client_that_waits_is_not_astray() {
-        let logical = ("logical", "CONNECT", 50);
-        let waits = [
-            told(&[("learned", "UP", 1), logical], Some(("up", 90))),
-            told(&[("learned", "UP", 25), logical], Some(("wait-coord", 40))),
-            told(&[("learned", "DOWN", 25), ("configured", "DOWN", 25)], None),
-            told(&[("configured", "CONNECT", -1)], Some(("init", 60))),
-            told(&[("learned", "UP", 1)], Some(("query-coord", 5))),
-        ];
-        assert!(!waits.iter().any(is_astray));
-        let lost = [
-            told(&[], None),
-            told(&[logical], Some(("up", 3))),
-            told(&[("configured", "UP", 2), logical], Some(("up", 3))),
-            told(&[("configured", "UP", 2), ("learned", "DOWN", 90)], Some(("wait-broker-transport", 30))),
-        ];
-        assert!(lost.iter().all(is_astray));
+        let (away, there) = (("logical", "INIT", 50), ("logical", "UP", 1));
+        assert_eq!(told(&[("learned", "UP", 1), there], Some("up")), Way::Known);
+        assert_eq!(told(&[("learned", "UP", 1)], None), Way::Known);
+        assert_eq!(told(&[("learned", "DOWN", 25), ("configured", "DOWN", 25)], None), Way::Known);
+        assert_eq!(told(&[("configured", "CONNECT", -1)], None), Way::Known);
+        for unled in [
+            told(&[("configured", "CONNECT", -1)], Some("init")),
+            told(&[("learned", "UP", 1), away], Some("up")),
+            told(&[("learned", "UP", 1)], Some("query-coord")),
+            told(&[("configured", "UP", 2), ("learned", "DOWN", 90), there], Some("wait-broker-transport")),
+        ] {
+            assert_eq!(unled, Way::Unled);
+        }
+        for astray in
+            [told(&[], None), told(&[away], Some("up")), told(&[("configured", "UP", 2), there], Some("up"))]
+        {
+            assert_eq!(astray, Way::Astray);
+        }
     }
 }

@@ -65,7 +65,6 @@ fn killed_while_reading(
 /// soon as it has told its first and its second event. Guarantees: its risk events are, byte for byte, those of an undisturbed
 /// run over the same log.
 #[test]
-#[ignore = "in about one run of four no event is listed after the third kill; the cause is not known yet"]
 fn a_killed_reader_says_the_same_bytes() {
     println!("seed {SEED}");
     let mut chance = StdRng::seed_from_u64(SEED);

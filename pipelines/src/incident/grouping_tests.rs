@@ -20,21 +20,7 @@ fn suspect() -> Suspect {
 
 fn finding(name: &str, suspect: Option<Suspect>, at: UnixNanos) -> Statement {
     let rule = if suspect.is_some() { RuleName::CanaryTest } else { RuleName::Slo };
-    Statement::Found(Finding {
-        rule,
-        service: ServiceKey::named(name),
-        suspect,
-        since: at,
-        at,
-        level: Level::Alert,
-        failure_probability: 0.9,
-        severity: 0.5,
-        impact: 1.0,
-        maturity: 1.0,
-        evidence: Vec::new(),
-        counter_evidence: Vec::new(),
-        forecast: None,
-    })
+    Statement::Found(Finding::alert(rule, ServiceKey::named(name), suspect, at))
 }
 
 /// `front` calls `cart`; nobody calls `mail`.

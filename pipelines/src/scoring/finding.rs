@@ -82,6 +82,33 @@ pub struct Finding {
     pub forecast: Option<Forecast>,
 }
 
+#[cfg(test)]
+impl Finding {
+    /// An alert at this moment, of which nothing more is told.
+    pub(crate) fn alert(
+        rule: RuleName,
+        service: ServiceKey,
+        suspect: Option<Suspect>,
+        at: UnixNanos,
+    ) -> Self {
+        Self {
+            rule,
+            service,
+            suspect,
+            since: at,
+            at,
+            level: Level::Alert,
+            failure_probability: 0.9,
+            severity: 0.5,
+            impact: 1.0,
+            maturity: 1.0,
+            evidence: Vec::new(),
+            counter_evidence: Vec::new(),
+            forecast: None,
+        }
+    }
+}
+
 /// The arm that a finding blames, and what it is compared with.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Suspect {

@@ -224,8 +224,6 @@ fn words(kind: Kind, mut odd: Vec<Odd<'_>>) -> Evidence {
 
 #[cfg(test)]
 mod tests {
-    use contract::Level;
-
     use super::*;
     use crate::features::{Pod, ServiceKey, Subject, TemplateCount};
     use crate::scoring::RuleName;
@@ -251,19 +249,8 @@ mod tests {
 
     fn finding() -> Finding {
         Finding {
-            rule: RuleName::CanaryTest,
-            service: ServiceKey::named(""),
-            suspect: Some(suspect()),
             since: 0,
-            at: 1,
-            level: Level::Alert,
-            failure_probability: 0.9,
-            severity: 0.5,
-            impact: 1.0,
-            maturity: 1.0,
-            evidence: Vec::new(),
-            counter_evidence: Vec::new(),
-            forecast: None,
+            ..Finding::alert(RuleName::CanaryTest, ServiceKey::named(""), Some(suspect()), 1)
         }
     }
 

@@ -18,6 +18,7 @@ mod nodes;
 mod roster;
 mod series;
 mod service;
+mod service_state;
 mod silence;
 mod slo;
 mod standing;

@@ -144,21 +144,9 @@ fn the_young_stay_calm_and_support() {
     let said = shop.run(10, Wrong { latency: 3.0, errors: 0.1, memory: 2.0, ..NOTHING });
     assert!(said.is_empty(), "{said:?}");
     let arm = |name: &str| Arm { version: name.into(), template_hash: "".into(), revision: "".into() };
-    let bare = Finding {
-        rule: RuleName::CanaryTest,
-        service: cart(),
-        suspect: Some(Suspect { arm: arm("2"), stable: arm("1"), first_at }),
-        since: first_at,
-        at: shop.minute * MINUTE,
-        level: Level::Alert,
-        failure_probability: 0.9,
-        severity: 0.5,
-        impact: 1.0,
-        maturity: 1.0,
-        evidence: Vec::new(),
-        counter_evidence: Vec::new(),
-        forecast: None,
-    };
+    let suspect = Some(Suspect { arm: arm("2"), stable: arm("1"), first_at });
+    let alert = Finding::alert(RuleName::CanaryTest, cart(), suspect, shop.minute * MINUTE);
+    let bare = Finding { since: first_at, ..alert };
     let mut finding = bare.clone();
     shop.watch.support(&mut finding);
     assert_eq!(signals(&finding), ["memory a pod"]);

@@ -129,7 +129,7 @@ impl Incident {
         self.has_news = true;
     }
 
-    /// The level that stands: the highest that was asked for, until less was asked for [`LEVEL_HELD`] long.
+    /// The level that stands: the highest that was asked for, until less was asked for `LEVEL_HELD` long.
     #[must_use]
     pub fn level(&self) -> Level {
         self.held_level

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::error::EngineError;
 use crate::record::{Compression, Encoding, NANOS_PER_SEC, Positions, Record, RecordKind, UnixNanos};
-use crate::source::recorded::{Recorded, read_recorded};
+use crate::source::recorded::{Bounds, Recorded, Recordings};
 use crate::source::{Received, ResumeAt, Source};
 
 /// From the newest row of a request to its arrival.
@@ -34,15 +34,17 @@ pub struct FileConfig {
     pub tenant: Arc<str>,
     /// Seconds that the clock goes on after the last request.
     pub tail_secs: u32,
-    /// Bound of all files together, unpacked: they are held in memory to be put in order.
-    pub bytes_max: usize,
+    /// Bound of one request; what is longer is passed over and counted.
+    pub request_bytes_max: usize,
+    /// Bound of one packed file, unpacked into the folder for temporary files.
+    pub file_bytes_max: u64,
 }
 
 impl FileConfig {
     /// These files, with the usual bounds.
     #[must_use]
     pub fn new(paths: Vec<PathBuf>, tenant: Arc<str>) -> Self {
-        Self { paths, tenant, tail_secs: 20, bytes_max: 256 << 20 }
+        Self { paths, tenant, tail_secs: 20, request_bytes_max: 64 << 20, file_bytes_max: 64 << 30 }
     }
 }
 
@@ -52,8 +54,7 @@ impl FileConfig {
 /// What comes next is a function of the files and `next_offset` alone.
 #[derive(Debug, Clone)]
 pub struct FileSource {
-    requests: Arc<[Recorded]>,
-    passed_over: u64,
+    recordings: Arc<Recordings>,
     tenant: Arc<str>,
     tail: UnixNanos,
     partition: Arc<str>,
@@ -72,10 +73,9 @@ impl FileSource {
     /// [`EngineError::Setting`] for paths that hold no recording and for more than fits, [`EngineError::File`] when
     /// the disk refuses. Lines that cannot be used are warned of, counted and passed over.
     pub fn open(config: &FileConfig, resume: &ResumeAt) -> Result<Self, EngineError> {
-        let found = read_recorded(&config.paths, config.bytes_max)?;
+        let bounds = Bounds { request_bytes: config.request_bytes_max, file_bytes: config.file_bytes_max };
         let mut source = Self {
-            requests: found.requests.into(),
-            passed_over: found.passed_over,
+            recordings: Arc::new(Recordings::find(&config.paths, bounds)?),
             tenant: Arc::clone(&config.tenant),
             tail: i64::from(config.tail_secs) * NANOS_PER_SEC,
             partition: PARTITION.into(),
@@ -100,17 +100,18 @@ impl FileSource {
     /// How many requests there are.
     #[must_use]
     pub fn requests(&self) -> usize {
-        self.requests.len()
+        self.recordings.requests().len()
     }
 
     /// How many lines could not be used.
     #[must_use]
     pub fn passed_over(&self) -> u64 {
-        self.passed_over
+        self.recordings.passed_over()
     }
 
-    fn step(&mut self) -> Option<Record> {
-        let request = self.requests.get(self.next);
+    /// Goes on by one record: its stamp, and the request that it is unless it is a clock record.
+    fn step(&mut self) -> Option<(UnixNanos, Option<Recorded>)> {
+        let request = self.recordings.requests().get(self.next).copied();
         let second = self.clock + NANOS_PER_SEC;
         let until = match request {
             Some(request) if self.next == 0 => {
@@ -124,27 +125,31 @@ impl FileSource {
         let told = self.next > 0 && second <= until;
         if told && second - self.arrived_at <= SILENCE_SECS_MAX * NANOS_PER_SEC {
             self.clock = second;
-            return Some(self.record(second, RecordKind::Clock, (Encoding::Json, Bytes::new())));
+            self.next_offset += 1;
+            return Some((second, None));
         }
         let request = request?;
         self.next += 1;
+        self.next_offset += 1;
         self.arrived_at = until;
         self.clock = until - until.rem_euclid(NANOS_PER_SEC);
-        let (kind, body) = (request.kind, (request.encoding, request.body.clone()));
-        Some(self.record(until, kind, body))
+        Some((until, Some(request)))
     }
 
-    fn record(&mut self, arrived_at: UnixNanos, kind: RecordKind, body: (Encoding, Bytes)) -> Record {
-        self.next_offset += 1;
+    fn record(&self, arrived_at: UnixNanos, request: Option<Recorded>) -> Result<Record, EngineError> {
+        let (kind, encoding, body) = match request {
+            None => (RecordKind::Clock, Encoding::Json, Bytes::new()),
+            Some(request) => (request.kind, request.encoding, self.recordings.body(&request)?),
+        };
         let tenant = Arc::clone(&self.tenant);
-        let (encoding, body) = body;
-        Record { tenant, arrived_at, kind, encoding, compression: Compression::None, body }
+        Ok(Record { tenant, arrived_at, kind, encoding, compression: Compression::None, body })
     }
 }
 
 impl Source for FileSource {
     async fn next(&mut self) -> Result<Option<Received>, EngineError> {
-        let Some(record) = self.step() else { return Ok(None) };
+        let Some((arrived_at, request)) = self.step() else { return Ok(None) };
+        let record = self.record(arrived_at, request)?;
         Ok(Some(Received { partition: Arc::clone(&self.partition), next_offset: self.next_offset, record }))
     }
 

@@ -40,7 +40,8 @@ pub struct Replayed {
 /// # Errors
 /// [`EngineError::Setting`] for paths without a recording; what the disk says.
 pub fn replay(plan: &Plan, paths: Vec<PathBuf>, out: Option<&Path>) -> Result<Replayed, EngineError> {
-    let files = FileConfig::new(paths, plan.tenant.as_str().into());
+    let request_bytes_max = plan.receive.request_bytes_max as usize;
+    let files = FileConfig { request_bytes_max, ..FileConfig::new(paths, plan.tenant.as_str().into()) };
     let mut passed_over = 0;
     let replayed = replay_from(plan, out, |resume: &ResumeAt| {
         let source = FileSource::open(&files, resume)?;

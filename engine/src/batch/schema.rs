@@ -130,12 +130,12 @@ static SPANS: LazyLock<SchemaRef> = LazyLock::new(|| {
         (end, DataType::Int64, false),
         (status, DataType::UInt8, false),
         (weight, DataType::Float64, false),
-        // encoded `repeated KeyValue`, read lazily through `RawAttributes`
-        (attributes, DataType::Binary, false),
+        // encoded `repeated KeyValue`, a part of the body, read lazily through `RawAttributes`
+        (attributes, DataType::BinaryView, false),
         // per link 24 bytes: trace id, span id
         (links, DataType::Binary, false),
-        // encoded `repeated Event`, read lazily
-        (events, DataType::Binary, false),
+        // encoded `repeated Event`, a part of the body, read lazily
+        (events, DataType::BinaryView, false),
     ])
 });
 
@@ -155,7 +155,7 @@ static LOGS: LazyLock<SchemaRef> = LazyLock::new(|| {
         (trace, DataType::FixedSizeBinary(16), true),
         (span, DataType::FixedSizeBinary(8), true),
         (event, DataType::Utf8, false),
-        (attributes, DataType::Binary, false),
+        (attributes, DataType::BinaryView, false),
     ])
 });
 

@@ -3,8 +3,8 @@
 //! What this module does not do: copy, or check again what [`crate::decode`] promised about the columns.
 
 use arrow::array::{
-    Array, ArrayAccessor, AsArray, BooleanArray, FixedSizeBinaryArray, GenericBinaryArray, ListArray,
-    RecordBatch, StringArray, TypedDictionaryArray,
+    Array, ArrayAccessor, AsArray, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, GenericBinaryArray,
+    ListArray, RecordBatch, StringArray, TypedDictionaryArray,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 
@@ -361,9 +361,9 @@ pub struct Spans<'a> {
     span_id: &'a FixedSizeBinaryArray,
     parent: &'a FixedSizeBinaryArray,
     name: &'a StringArray,
-    attributes: &'a GenericBinaryArray<i32>,
+    attributes: &'a BinaryViewArray,
     links: &'a GenericBinaryArray<i32>,
-    events: &'a GenericBinaryArray<i32>,
+    events: &'a BinaryViewArray,
 }
 
 impl<'a> Spans<'a> {
@@ -376,9 +376,9 @@ impl<'a> Spans<'a> {
             span_id: batch.column(2).as_fixed_size_binary(),
             parent: batch.column(3).as_fixed_size_binary(),
             name: batch.column(4).as_string(),
-            attributes: batch.column(10).as_binary(),
+            attributes: batch.column(10).as_binary_view(),
             links: batch.column(11).as_binary(),
-            events: batch.column(12).as_binary(),
+            events: batch.column(12).as_binary_view(),
         }
     }
 
@@ -458,7 +458,7 @@ pub struct Logs<'a> {
     trace_id: &'a FixedSizeBinaryArray,
     span_id: &'a FixedSizeBinaryArray,
     event_name: &'a StringArray,
-    attributes: &'a GenericBinaryArray<i32>,
+    attributes: &'a BinaryViewArray,
 }
 
 impl<'a> Logs<'a> {
@@ -473,7 +473,7 @@ impl<'a> Logs<'a> {
             trace_id: batch.column(7).as_fixed_size_binary(),
             span_id: batch.column(8).as_fixed_size_binary(),
             event_name: batch.column(9).as_string(),
-            attributes: batch.column(10).as_binary(),
+            attributes: batch.column(10).as_binary_view(),
         }
     }
 

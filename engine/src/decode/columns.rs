@@ -102,6 +102,13 @@ impl<T: Copy> ListColumn<T> {
 }
 
 impl ListColumn<u8> {
+    /// Checks what [`ListColumn::into_texts`] will ask for.
+    pub(super) fn check_texts(&self) -> Result<(), WireFault> {
+        let texts = std::str::from_utf8(&self.values[..self.begin()]).map_err(|_| WireFault::Utf8)?;
+        let whole = self.offsets.iter().all(|at| texts.is_char_boundary(*at as usize));
+        if whole { Ok(()) } else { Err(WireFault::Utf8) }
+    }
+
     /// The column as texts: here, all at once, it shows whether they are.
     pub(super) fn into_texts(self) -> Result<ArrayRef, WireFault> {
         let (offsets, values) = self.into_offsets();

@@ -15,7 +15,7 @@ use super::spans::{SpanColumns, SpansHeld};
 use super::value::DEPTH_MAX;
 use super::walk::{Allowance, Stop};
 use super::{json, unpack};
-use crate::batch::{Batch, MetricBatch, Payload};
+use crate::batch::{Batch, Payload};
 use crate::record::{Compression, Encoding, Record, RecordKind};
 
 /// Turns records into batches; keeps caches of who speaks, which change the speed and never the result.
@@ -68,66 +68,93 @@ impl Decoder {
     /// # Errors
     /// [`DecodeError`] for a body that is not what it claims to be; nothing of it is used then.
     pub fn decode(&mut self, record: &Record) -> Result<(Batch, Drops), DecodeError> {
-        let plain = unpack(record.compression, &record.body, &self.limits)?;
+        let plain = match unpack(record.compression, &record.body, &self.limits)? {
+            Cow::Borrowed(_) => record.body.clone(),
+            Cow::Owned(unpacked) => unpacked.into(),
+        };
         let mut drops = Drops::default();
-        let what = (record.kind, record.encoding);
-        let payload = self.payload(what, &plain, &record.tenant, &mut drops)?;
+        let payload = match name_of(record.kind) {
+            None => Payload::Message { kind: record.kind, body: plain },
+            Some(what) => {
+                let proto = match record.encoding {
+                    Encoding::OtlpProto => plain,
+                    Encoding::OtlpJson | Encoding::Json => self.transcode(record.kind, &plain)?.into(),
+                };
+                let columns = self.columns(record.kind, &proto, &record.tenant, &mut drops);
+                columns.map_err(|stop| self.error(what, stop))?
+            }
+        };
         Ok((Batch { tenant: Arc::clone(&record.tenant), arrived_at: record.arrived_at, payload }, drops))
     }
 
-    fn payload(
+    fn transcode(&self, kind: RecordKind, plain: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        json::to_proto(kind, plain, self.limits.depth_max)
+    }
+
+    fn error(&self, what: &'static str, stop: Stop) -> DecodeError {
+        match stop {
+            Stop::Malformed(fault) => DecodeError::Malformed { what, fault },
+            Stop::TooMany => DecodeError::TooMany { limit: self.limits.items_max },
+        }
+    }
+
+    fn columns(
         &mut self,
-        (kind, encoding): (RecordKind, Encoding),
-        plain: &[u8],
+        kind: RecordKind,
+        proto: &Bytes,
         tenant: &Arc<str>,
         drops: &mut Drops,
-    ) -> Result<Payload, DecodeError> {
-        let Some(what) = name_of(kind) else {
-            return Ok(Payload::Message { kind, body: Bytes::copy_from_slice(plain) });
-        };
-        let proto = match encoding {
-            Encoding::OtlpProto => Cow::Borrowed(plain),
-            Encoding::OtlpJson | Encoding::Json => {
-                Cow::Owned(json::to_proto(kind, plain, self.limits.depth_max)?)
+    ) -> Result<Payload, Stop> {
+        Ok(match kind {
+            RecordKind::Metrics => {
+                let columns = self.metrics(proto, tenant, drops)?;
+                Payload::Metrics(columns.finish(self.caches.table()))
             }
-        };
-        let limit = self.limits.items_max;
-        let walked = match kind {
-            RecordKind::Metrics => self.metrics(&proto, tenant, drops),
-            RecordKind::Spans => self.spans(&proto, tenant, drops),
-            _ => self.logs(&proto, tenant, drops),
-        };
-        walked.map_err(|stop| match stop {
-            Stop::Malformed(fault) => DecodeError::Malformed { what, fault },
-            Stop::TooMany => DecodeError::TooMany { limit },
+            RecordKind::Spans => Payload::Spans(self.spans(proto, tenant, drops)?.finish(proto)?),
+            _ => Payload::Logs(self.logs(proto, tenant, drops)?.finish(proto)?),
         })
     }
 
-    fn metrics(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<Payload, Stop> {
+    fn metrics<'a>(
+        &mut self,
+        proto: &'a [u8],
+        tenant: &Arc<str>,
+        drops: &mut Drops,
+    ) -> Result<MetricColumns<'a>, Stop> {
         let room = self.rooms.metrics.at_most(proto.len());
         let mut columns = MetricColumns::new(room, Allowance::of(self.limits.items_max));
         self.caches.begin();
         columns.walk(proto, tenant, &mut self.caches, drops)?;
         self.rooms.metrics = columns.held();
-        Ok(Payload::Metrics(columns.finish(self.caches.table())))
+        Ok(columns)
     }
 
-    fn spans(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<Payload, Stop> {
+    fn spans(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<SpanColumns, Stop> {
         let room = self.rooms.spans.at_most(proto.len());
         let allowance = Allowance::of(self.limits.items_max);
-        let mut columns = SpanColumns::new(room, self.caches.depth_max(), allowance);
+        let mut columns = SpanColumns::new(proto, room, self.caches.depth_max(), allowance);
         columns.walk(proto, tenant, &mut self.caches, drops)?;
         self.rooms.spans = columns.held();
-        Ok(Payload::Spans(columns.finish()?))
+        Ok(columns)
     }
 
-    fn logs(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<Payload, Stop> {
+    fn logs(&mut self, proto: &[u8], tenant: &Arc<str>, drops: &mut Drops) -> Result<LogColumns, Stop> {
         let room = self.rooms.logs.at_most(proto.len());
         let allowance = Allowance::of(self.limits.items_max);
-        let mut columns = LogColumns::new(room, self.caches.depth_max(), allowance);
+        let mut columns = LogColumns::new(proto, room, self.caches.depth_max(), allowance);
         columns.walk(proto, tenant, &mut self.caches, drops)?;
         self.rooms.logs = columns.held();
-        Ok(Payload::Logs(columns.finish()?))
+        Ok(columns)
+    }
+
+    /// How many items can be used, without a batch of them.
+    fn count(&mut self, kind: RecordKind, proto: &[u8], drops: &mut Drops) -> Result<usize, Stop> {
+        let tenant = Arc::from("");
+        match kind {
+            RecordKind::Metrics => Ok(self.metrics(proto, &tenant, drops)?.held().rows()),
+            RecordKind::Spans => Ok(self.spans(proto, &tenant, drops)?.check()?),
+            _ => Ok(self.logs(proto, &tenant, drops)?.check()?),
+        }
     }
 }
 
@@ -152,16 +179,14 @@ pub fn inspect(
     limits: &DecodeLimits,
 ) -> Result<Inspection, DecodeError> {
     let plain = unpack(compression, body, limits)?;
-    let mut drops = Drops::default();
+    let Some(what) = name_of(kind) else { return Ok(Inspection::default()) };
     let mut decoder = Decoder::for_inspection(limits);
-    let payload = decoder.payload((kind, encoding), &plain, &Arc::from(""), &mut drops)?;
-    let n_accepted = match &payload {
-        Payload::Metrics(MetricBatch { numbers, histograms, summaries, .. }) => {
-            numbers.num_rows() + histograms.num_rows() + summaries.num_rows()
-        }
-        Payload::Logs(batch) => batch.logs.num_rows(),
-        Payload::Spans(batch) => batch.spans.num_rows(),
-        Payload::Message { .. } => 0,
+    let proto = match encoding {
+        Encoding::OtlpProto => plain,
+        Encoding::OtlpJson | Encoding::Json => decoder.transcode(kind, &plain)?.into(),
     };
-    Ok(Inspection { n_accepted: n_accepted as u64, drops })
+    let mut drops = Drops::default();
+    let counted = decoder.count(kind, &proto, &mut drops);
+    let n_accepted = counted.map_err(|stop| decoder.error(what, stop))? as u64;
+    Ok(Inspection { n_accepted, drops })
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array};
+use bytes::Bytes;
 
 use super::cache::Caches;
 use super::columns::{Held, IdColumn, ListColumn, RepeatedColumn};
 use super::drops::Drops;
 use super::error::WireFault;
+use super::parts::PartColumn;
 use super::value;
 use super::walk::{self, Allowance, Joined, Stop};
 use super::wire::{Known, Reader, bytes, fixed32, fixed64, varint};
@@ -56,7 +58,7 @@ pub(super) struct LogColumns {
     trace_id: IdColumn<16>,
     span_id: IdColumn<8>,
     event_name: ListColumn<u8>,
-    attributes: ListColumn<u8>,
+    attributes: PartColumn,
     depth_max: u32,
     allowance: Allowance,
 }
@@ -79,22 +81,24 @@ struct Line<'a> {
 pub(super) struct LogsHeld {
     body: Held,
     event_name: Held,
-    attributes: Held,
 }
 
 impl LogsHeld {
     /// No more than can come from so many bytes.
     pub(super) fn at_most(self, bytes: usize) -> Self {
-        let [body, event_name, attributes] =
-            [self.body, self.event_name, self.attributes].map(|held| held.at_most(bytes));
-        Self { body, event_name, attributes }
+        Self { body: self.body.at_most(bytes), event_name: self.event_name.at_most(bytes) }
+    }
+
+    /// How many log records.
+    pub(super) fn rows(self) -> usize {
+        self.body.rows()
     }
 }
 
 impl LogColumns {
-    /// With room for as much as another batch held.
-    pub(super) fn new(held: LogsHeld, depth_max: u32, allowance: Allowance) -> Self {
-        let rows = held.attributes.rows();
+    /// Of this request, with room for as much as another batch held.
+    pub(super) fn new(request: &[u8], held: LogsHeld, depth_max: u32, allowance: Allowance) -> Self {
+        let rows = held.rows();
         Self {
             dictionary: vec![],
             resource: Vec::with_capacity(rows),
@@ -107,13 +111,13 @@ impl LogColumns {
             trace_id: IdColumn::new(rows),
             span_id: IdColumn::new(rows),
             event_name: ListColumn::like(held.event_name),
-            attributes: ListColumn::like(held.attributes),
+            attributes: PartColumn::of(request, rows),
             depth_max,
             allowance,
         }
     }
 
-    /// Walks a request.
+    /// Walks the request that the columns are of.
     pub(super) fn walk(
         &mut self,
         request: &[u8],
@@ -168,23 +172,26 @@ impl LogColumns {
         self.trace_id.push(walk::id(line.trace_id));
         self.span_id.push(walk::id(line.span_id));
         self.event_name.push(line.event_name);
-        self.attributes.push(line.attributes.bytes());
+        self.attributes.push(&line.attributes);
     }
 
     /// How much it holds.
     pub(super) fn held(&self) -> LogsHeld {
-        LogsHeld {
-            body: self.body.held(),
-            event_name: self.event_name.held(),
-            attributes: self.attributes.held(),
-        }
+        LogsHeld { body: self.body.held(), event_name: self.event_name.held() }
     }
 
-    /// The batch.
+    /// Checks what [`LogColumns::finish`] will ask for; how many log records there are.
+    pub(super) fn check(&self) -> Result<usize, WireFault> {
+        self.body.check_texts()?;
+        self.event_name.check_texts()?;
+        Ok(self.held().rows())
+    }
+
+    /// The batch; `request` is what was walked.
     ///
     /// # Errors
     /// [`WireFault::Utf8`] for a body or a name that is no text.
-    pub(super) fn finish(self) -> Result<LogBatch, WireFault> {
+    pub(super) fn finish(self, request: &Bytes) -> Result<LogBatch, WireFault> {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(UInt32Array::from(self.resource)),
             Arc::new(Int64Array::from(self.at)),
@@ -196,7 +203,7 @@ impl LogColumns {
             self.trace_id.finish(),
             self.span_id.finish(),
             self.event_name.into_texts()?,
-            self.attributes.into_bytes(),
+            self.attributes.finish(request),
         ];
         let logs = RecordBatch::try_new(log_schema(), columns)
             .expect("the columns are those of the schema, equally long");

@@ -79,6 +79,11 @@ impl MetricsHeld {
         let histograms = self.histograms.map(|held| held.at_most(bytes));
         Self { numbers, histograms, summaries: self.summaries.at_most(bytes) }
     }
+
+    /// How many points.
+    pub(super) fn rows(self) -> usize {
+        self.numbers + self.histograms[0].rows() + self.summaries.rows()
+    }
 }
 
 /// Where the walk stands, and what it works with.

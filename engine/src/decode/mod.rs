@@ -18,6 +18,7 @@ mod logs;
 mod metric_columns;
 mod metric_kind;
 mod metrics;
+mod parts;
 mod points;
 mod raw;
 mod spans;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, UInt8Array, UInt32Array};
+use bytes::Bytes;
 
 use super::cache::Caches;
 use super::columns::{Held, IdColumn, ListColumn};
 use super::drops::Drops;
 use super::error::WireFault;
+use super::parts::PartColumn;
 use super::value;
 use super::walk::{self, Allowance, Joined, Stop};
 use super::wire::{Known, Reader, bytes, fixed32, fixed64, varint};
@@ -79,9 +81,9 @@ pub(super) struct SpanColumns {
     end: Vec<i64>,
     status: Vec<u8>,
     weight: Vec<f64>,
-    attributes: ListColumn<u8>,
+    attributes: PartColumn,
     links: ListColumn<u8>,
-    events: ListColumn<u8>,
+    events: PartColumn,
     depth_max: u32,
     allowance: Allowance,
 }
@@ -90,24 +92,25 @@ pub(super) struct SpanColumns {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SpansHeld {
     name: Held,
-    attributes: Held,
     links: Held,
-    events: Held,
 }
 
 impl SpansHeld {
     /// No more than can come from so many bytes.
     pub(super) fn at_most(self, bytes: usize) -> Self {
-        let [name, attributes, links, events] =
-            [self.name, self.attributes, self.links, self.events].map(|held| held.at_most(bytes));
-        Self { name, attributes, links, events }
+        Self { name: self.name.at_most(bytes), links: self.links.at_most(bytes) }
+    }
+
+    /// How many spans.
+    pub(super) fn rows(self) -> usize {
+        self.name.rows()
     }
 }
 
 impl SpanColumns {
-    /// With room for as much as another batch held.
-    pub(super) fn new(held: SpansHeld, depth_max: u32, allowance: Allowance) -> Self {
-        let rows = held.attributes.rows();
+    /// Of this request, with room for as much as another batch held.
+    pub(super) fn new(request: &[u8], held: SpansHeld, depth_max: u32, allowance: Allowance) -> Self {
+        let rows = held.rows();
         Self {
             dictionary: vec![],
             resource: Vec::with_capacity(rows),
@@ -120,15 +123,15 @@ impl SpanColumns {
             end: Vec::with_capacity(rows),
             status: Vec::with_capacity(rows),
             weight: Vec::with_capacity(rows),
-            attributes: ListColumn::like(held.attributes),
+            attributes: PartColumn::of(request, rows),
             links: ListColumn::like(held.links),
-            events: ListColumn::like(held.events),
+            events: PartColumn::of(request, rows),
             depth_max,
             allowance,
         }
     }
 
-    /// Walks a request.
+    /// Walks the request that the columns are of.
     pub(super) fn walk(
         &mut self,
         request: &[u8],
@@ -179,26 +182,26 @@ impl SpanColumns {
         self.end.push(span.end as i64);
         self.status.push(span.status);
         self.weight.push(if span.trace_state.is_empty() { 1.0 } else { sampling_weight(span.trace_state) });
-        self.attributes.push(span.attributes.bytes());
+        self.attributes.push(&span.attributes);
         self.links.close();
-        self.events.push(span.events.bytes());
+        self.events.push(&span.events);
     }
 
     /// How much it holds.
     pub(super) fn held(&self) -> SpansHeld {
-        SpansHeld {
-            name: self.name.held(),
-            attributes: self.attributes.held(),
-            links: self.links.held(),
-            events: self.events.held(),
-        }
+        SpansHeld { name: self.name.held(), links: self.links.held() }
     }
 
-    /// The batch.
+    /// Checks what [`SpanColumns::finish`] will ask for; how many spans there are.
+    pub(super) fn check(&self) -> Result<usize, WireFault> {
+        self.name.check_texts().map(|()| self.held().rows())
+    }
+
+    /// The batch; `request` is what was walked.
     ///
     /// # Errors
     /// [`WireFault::Utf8`] for a name that is no text.
-    pub(super) fn finish(self) -> Result<SpanBatch, WireFault> {
+    pub(super) fn finish(self, request: &Bytes) -> Result<SpanBatch, WireFault> {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(UInt32Array::from(self.resource)),
             self.trace_id.finish(),
@@ -210,9 +213,9 @@ impl SpanColumns {
             Arc::new(Int64Array::from(self.end)),
             Arc::new(UInt8Array::from(self.status)),
             Arc::new(Float64Array::from(self.weight)),
-            self.attributes.into_bytes(),
+            self.attributes.finish(request),
             self.links.into_bytes(),
-            self.events.into_bytes(),
+            self.events.finish(request),
         ];
         let spans = RecordBatch::try_new(span_schema(), columns)
             .expect("the columns are those of the schema, equally long");

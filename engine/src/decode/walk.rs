@@ -69,6 +69,12 @@ impl<'a> Joined<'a> {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Whether it stands in one piece in the message that it is of.
+    #[inline(always)]
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.0, Cow::Borrowed(_))
+    }
 }
 
 /// The `Resource*` messages of a request.

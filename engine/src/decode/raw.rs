@@ -14,7 +14,13 @@ impl<'a> RawAttributes<'a> {
     #[must_use]
     pub fn pick<const N: usize>(self, keys: [&str; N]) -> [Option<RawValue<'a>>; N] {
         let mut picked = [None; N];
+        // most keys are told apart by their length already
+        let length_of = |key: &[u8]| 1u64 << key.len().min(63);
+        let lengths = keys.iter().fold(0, |all, key| all | length_of(key.as_bytes()));
         for (known, value) in checked_pairs(self.0) {
+            if lengths & length_of(known) == 0 {
+                continue;
+            }
             if let Some(place) = keys.iter().position(|key| key.as_bytes() == known) {
                 // of two with the same key the first counts
                 picked[place].get_or_insert(RawValue(value));

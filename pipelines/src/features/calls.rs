@@ -110,6 +110,10 @@ impl CallCell {
 
     /// Keeps the worthiest traces, each once with its worthiest span.
     fn keep(&mut self, new: Exemplar) {
+        // most spans are worth less than what a full list holds, whichever of its traces they belong to
+        if self.exemplars.len() == EXEMPLARS_MAX && self.exemplars.last() <= Some(&new) {
+            return;
+        }
         if let Some(same) = self.exemplars.iter_mut().find(|known| known.trace_id == new.trace_id) {
             *same = new.min(*same);
         } else {

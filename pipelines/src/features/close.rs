@@ -10,6 +10,7 @@ use super::calls::CallCell;
 use super::counters::{Gain, Point, Value};
 use super::counts::Count;
 use super::identity::Who;
+use super::keyed::Keyed;
 use super::lines::LineCell;
 use super::meaning::{Counting, Meaning, Role};
 use super::names::Family;
@@ -57,18 +58,14 @@ impl Features {
     }
 
     /// Points in the order of their time.
-    fn close_points(
-        &mut self,
-        second: i64,
-        points: BTreeMap<SeriesId, Pending>,
-        cells: &mut Cells,
-    ) -> Samples {
+    fn close_points(&mut self, second: i64, points: Keyed<SeriesId, Pending>, cells: &mut Cells) -> Samples {
         let mut in_order: Vec<(SeriesId, Arc<Meaning>, Point)> = Vec::new();
-        for (id, pending) in points {
+        for (id, pending) in points.into_unsorted() {
             let meaning = pending.meaning;
-            in_order.extend(pending.points.into_values().map(|point| (id, Arc::clone(&meaning), point)));
+            in_order.extend(pending.points.into_iter().map(|(_, point)| (id, Arc::clone(&meaning), point)));
         }
-        in_order.sort_by_key(|(id, _, point)| (point.at, *id));
+        // a series has one point of a time
+        in_order.sort_unstable_by_key(|(id, _, point)| (point.at, *id));
         let mut samples = Samples::default();
         for (id, meaning, point) in in_order {
             match &meaning.role {

@@ -3,14 +3,13 @@
 //! Points must be given in the order of their time; the open seconds see to that. What it does not do: give the
 //! numbers a meaning.
 
-use std::collections::BTreeMap;
-
 use engine::batch::{Histogram, Number, SeriesId};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::{Deserialize, Serialize};
 
 use super::buckets::Buckets;
 use super::counts::{Count, FeatureCounts};
+use super::keyed::Keyed;
 use super::meaning::{Counting, Meaning};
 
 /// Points of one metric that are not further apart belong to one export.
@@ -138,8 +137,8 @@ impl Stream {
 /// A state's stream is known as long as the state is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counters {
-    states: BTreeMap<SeriesId, State>,
-    streams: BTreeMap<u128, Stream>,
+    states: Keyed<SeriesId, State>,
+    streams: Keyed<u128, Stream>,
 }
 
 impl Counters {
@@ -151,11 +150,8 @@ impl Counters {
         interval: UnixNanos,
         (counts, counters_max): (&mut FeatureCounts, usize),
     ) -> Option<Gain> {
-        let stream = self.streams.entry(meaning.stream).or_insert(Stream {
-            last_at: point.at,
-            before_last: None,
-            lossy: false,
-        });
+        let new = || Stream { last_at: point.at, before_last: None, lossy: false };
+        let stream = self.streams.of(meaning.stream, new);
         stream.see(point.at);
         let stream_before = stream.before_last.filter(|_| !stream.lossy);
         let before = self.states.get(&id).map(|state| &state.point);

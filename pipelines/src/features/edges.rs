@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::{Count, FeatureCounts};
 use super::identity::Who;
+use super::keyed::Keyed;
 use super::meaning::OTHER;
 use super::params::{FeatureParams, nanos_of, second_of};
 use super::row::{Arm, EdgeRow, ServiceKey};
@@ -73,9 +74,9 @@ impl EdgeSums {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Edges {
     /// By first second of the window.
-    clients: BTreeMap<i64, BTreeMap<SpanKey, ClientHalf>>,
+    clients: BTreeMap<i64, Keyed<SpanKey, ClientHalf>>,
     n_clients: usize,
-    servers: BTreeMap<SpanKey, Vec<ServerHalf>>,
+    servers: Keyed<SpanKey, Vec<ServerHalf>>,
     n_servers: usize,
 }
 
@@ -109,7 +110,7 @@ impl Edges {
             counts.add(Count::HalvesOverflow, 1);
             return;
         }
-        self.servers.entry(key).or_default().push(half);
+        self.servers.of(key, || Vec::with_capacity(1)).push(half);
         self.n_servers += 1;
     }
 
@@ -157,12 +158,12 @@ impl Edges {
 
     fn join(
         &mut self,
-        clients: BTreeMap<SpanKey, ClientHalf>,
+        clients: Keyed<SpanKey, ClientHalf>,
         joinable_before: UnixNanos,
         counts: &mut FeatureCounts,
     ) -> BTreeMap<EdgeKey, EdgeSums> {
         let mut sums: BTreeMap<EdgeKey, EdgeSums> = BTreeMap::new();
-        for (key, client) in clients {
+        for (key, client) in clients.into_unsorted() {
             let answered = self.servers.get(&key).into_iter().flatten();
             let server = answered
                 .filter(|half| half.end_at < joinable_before)
@@ -187,10 +188,10 @@ impl Edges {
 
     /// Forgets server halves that ended before.
     pub(crate) fn forget(&mut self, before: UnixNanos) {
-        for halves in self.servers.values_mut() {
+        self.servers.retain(|_, halves| {
             halves.retain(|half| half.end_at >= before);
-        }
-        self.servers.retain(|_, halves| !halves.is_empty());
+            !halves.is_empty()
+        });
         self.n_servers = self.servers.values().map(Vec::len).sum();
     }
 }

@@ -4,6 +4,7 @@
 //! work. What it does not do: guess a service for a host or a cluster; such resources have no subject.
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use engine::batch::{AttributeValue, Attributes, Resource, ResourceId};
@@ -49,6 +50,12 @@ impl PartialEq for Who {
 }
 
 impl Eq for Who {}
+
+impl Hash for Who {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
 
 impl PartialOrd for Who {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

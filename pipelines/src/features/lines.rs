@@ -1,13 +1,12 @@
 //! Log lines of one pod in one second.
 
-use std::collections::BTreeMap;
-
 use engine::batch::{LogRow, RawValue};
 use engine::record::UnixNanos;
 use models::text::Shape;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::keyed::Keyed;
 use super::row::LineSample;
 use super::spans::first_text;
 use super::templates::Shapes;
@@ -32,7 +31,7 @@ struct Sample {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct LineCell {
     by_severity: [u64; 6],
-    times: BTreeMap<u128, u32>,
+    times: Keyed<u128, u32>,
     samples: Vec<Sample>,
     shapes: Shapes,
 }
@@ -40,7 +39,7 @@ pub(crate) struct LineCell {
 impl LineCell {
     /// Adds a line that occurred `times` times in its request up to now; whether it was new.
     pub(crate) fn add(&mut self, row: &LogRow<'_>, key: u128, times: u32, shape: &mut Shape) -> bool {
-        let known = self.times.entry(key).or_default();
+        let known = self.times.of(key, || 0);
         if times <= *known {
             return false;
         }

@@ -12,6 +12,7 @@ mod counts;
 mod edges;
 mod identity;
 mod intake;
+mod keyed;
 mod lines;
 mod meaning;
 mod names;

@@ -5,13 +5,12 @@
 //! Promises: what comes out depends on event time only. What it does not do: follow a trace into another process, or
 //! wait for spans that end after their server span's second was closed.
 
-use std::collections::BTreeMap;
-
 use engine::record::UnixNanos;
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Count, FeatureCounts};
 use super::edges::SpanKey;
+use super::keyed::Keyed;
 
 /// Internal spans between a server span and its calls, at the most.
 const DEPTH_MAX: usize = 16;
@@ -40,7 +39,7 @@ pub(crate) struct ServedFor {
 /// At most `halves_max` calls and internal spans together.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct OwnTime {
-    below: BTreeMap<SpanKey, Below>,
+    below: Keyed<SpanKey, Below>,
     n_kept: usize,
 }
 
@@ -58,7 +57,7 @@ impl OwnTime {
             return;
         }
         self.n_kept += 1;
-        let below = self.below.entry(under).or_default();
+        let below = self.below.of(under, Below::default);
         below.last_at = below.last_at.max(end_at);
         match call {
             Some(call) => below.calls.push(call),
@@ -68,6 +67,11 @@ impl OwnTime {
 
     /// Microseconds of a server span that no call of its process covers, and the number of those calls.
     pub(crate) fn settle(&mut self, span: &ServedFor) -> (u64, u64) {
+        let whole = span.end_at.saturating_sub(span.start_at).max(0);
+        let own_us = |away: UnixNanos| u64::try_from(whole - away).unwrap_or(0) / 1_000;
+        if !self.below.contains_key(&span.key) {
+            return (own_us(0), 0);
+        }
         let mut calls = Vec::new();
         let mut frontier = vec![span.key.1];
         for _ in 0..DEPTH_MAX {
@@ -83,9 +87,8 @@ impl OwnTime {
                 break;
             }
         }
-        let whole = span.end_at.saturating_sub(span.start_at).max(0);
         let away = covered(&mut calls, (span.start_at, span.end_at));
-        (u64::try_from(whole - away).unwrap_or(0) / 1_000, calls.len() as u64)
+        (own_us(away), calls.len() as u64)
     }
 
     /// Forgets what ended before; its server span never came.

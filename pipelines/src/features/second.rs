@@ -2,7 +2,7 @@
 //!
 //! Promises: what it holds does not depend on the order of arrival, and a row that comes twice counts once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::batch::{LogRow, SeriesId};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::{CallCell, ServedSpan};
 use super::counters::Point;
 use super::identity::{Identity, Who};
+use super::keyed::{Keyed, SeenKeys};
 use super::lines::LineCell;
 use super::meaning::Meaning;
 use super::own_time::{OwnTime, ServedFor};
@@ -23,18 +24,19 @@ use super::presence::Touch;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) meaning: Arc<Meaning>,
-    pub(crate) points: BTreeMap<UnixNanos, Point>,
+    /// By time, which stands beside each; nearly always one.
+    pub(crate) points: Vec<(UnixNanos, Point)>,
 }
 
 /// See the module.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Second {
-    calls: BTreeMap<(Who, Arc<str>), CallCell>,
+    calls: Keyed<(Who, Arc<str>), CallCell>,
     pub(crate) lines: BTreeMap<Who, LineCell>,
     pub(crate) touches: BTreeMap<Who, Touch>,
-    pub(crate) points: BTreeMap<SeriesId, Pending>,
-    served: BTreeMap<(Who, Arc<str>), Vec<ServedFor>>,
-    span_ids: BTreeSet<u128>,
+    pub(crate) points: Keyed<SeriesId, Pending>,
+    served: Keyed<(Who, Arc<str>), Vec<ServedFor>>,
+    span_ids: SeenKeys<u128>,
 }
 
 impl Second {
@@ -49,27 +51,20 @@ impl Second {
             Some(spans) => spans.push(span.whole),
             None => drop(self.served.insert(key.clone(), vec![span.whole])),
         }
-        match self.calls.get_mut(&key) {
-            Some(cell) => cell.add_span(span),
-            None => {
-                let mut cell = CallCell::new(nanos_of(second), nanos_of(second + 1));
-                cell.add_span(span);
-                self.calls.insert(key, cell);
-            }
-        }
+        self.calls.of(key, || CallCell::new(nanos_of(second), nanos_of(second + 1))).add_span(span);
     }
 
     /// The request cells, with the services' own time taken out of what was seen below their spans.
-    pub(crate) fn settle(&mut self, own_time: &mut OwnTime) -> BTreeMap<(Who, Arc<str>), CallCell> {
-        for (key, spans) in &self.served {
-            let Some(cell) = self.calls.get_mut(key) else { continue };
+    pub(crate) fn settle(&mut self, own_time: &mut OwnTime) -> Vec<((Who, Arc<str>), CallCell)> {
+        for (key, spans) in std::mem::take(&mut self.served).into_sorted() {
+            let Some(cell) = self.calls.get_mut(&key) else { continue };
             for span in spans {
-                let (own_us, calls) = own_time.settle(span);
+                let (own_us, calls) = own_time.settle(&span);
                 cell.own.add(own_us, span.n);
                 cell.calls = cell.calls.saturating_add(calls.saturating_mul(span.n));
             }
         }
-        std::mem::take(&mut self.calls)
+        std::mem::take(&mut self.calls).into_sorted()
     }
 
     /// Adds a line; whether it was new.
@@ -90,19 +85,19 @@ impl Second {
 
     /// Adds a point; whether it was new.
     pub(crate) fn add_point(&mut self, id: SeriesId, meaning: &Arc<Meaning>, point: Point) -> bool {
-        let pending = self
-            .points
-            .entry(id)
-            .or_insert_with(|| Pending { meaning: Arc::clone(meaning), points: BTreeMap::new() });
-        match pending.points.get_mut(&point.at) {
-            Some(known) => {
-                if point.outranks(known) {
+        let pending =
+            self.points.of(id, || Pending { meaning: Arc::clone(meaning), points: Vec::with_capacity(1) });
+        match pending.points.binary_search_by_key(&point.at, |(at, _)| *at) {
+            Ok(place) => {
+                if let Some((_, known)) = pending.points.get_mut(place)
+                    && point.outranks(known)
+                {
                     *known = point;
                 }
                 false
             }
-            None => {
-                pending.points.insert(point.at, point);
+            Err(place) => {
+                pending.points.insert(place, (point.at, point));
                 true
             }
         }

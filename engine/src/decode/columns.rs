@@ -180,14 +180,14 @@ impl RepeatedColumn {
         Self { numbers: Vec::with_capacity(rows), texts: Vec::new() }
     }
 
-    /// The text of the rows from here on.
-    pub(super) fn turn_to(&mut self, text: &Arc<str>) {
+    /// The text of the rows since the last one that was named.
+    pub(super) fn name(&mut self, text: &Arc<str>) {
         self.texts.push(Arc::clone(text));
     }
 
     #[inline(always)]
     pub(super) fn push(&mut self) {
-        self.numbers.push(self.texts.len() as u32 - 1);
+        self.numbers.push(self.texts.len() as u32);
     }
 
     pub(super) fn finish(self) -> ArrayRef {

@@ -126,13 +126,14 @@ impl LogColumns {
         drops: &mut Drops,
     ) -> Result<(), Stop> {
         walk::each_resource(request, |message| {
-            let (_, resource) = caches.resource(tenant, walk::speaker(message)?.bytes())?;
             let n_before = self.at.len();
-            walk::each_said(message, |message| {
-                let (_, scope) = caches.scope(0, walk::speaker(message)?.bytes())?;
-                self.logger.turn_to(&scope.name);
-                walk::each_said(message, |message| self.line(message, drops))
+            let speaker = walk::each_said_by(message, |message| {
+                let scope = walk::each_said_by(message, |message| self.line(message, drops))?;
+                let (_, scope) = caches.scope(0, scope.bytes())?;
+                self.logger.name(&scope.name);
+                Ok(())
             })?;
+            let (_, resource) = caches.resource(tenant, speaker.bytes())?;
             if self.at.len() > n_before {
                 self.dictionary.push(resource);
             }

@@ -140,12 +140,13 @@ impl SpanColumns {
         drops: &mut Drops,
     ) -> Result<(), Stop> {
         walk::each_resource(request, |message| {
-            let (_, resource) = caches.resource(tenant, walk::speaker(message)?.bytes())?;
             let n_before = self.kind.len();
-            walk::each_said(message, |message| {
-                caches.scope(0, walk::speaker(message)?.bytes())?;
-                walk::each_said(message, |message| self.span(message, drops))
+            let speaker = walk::each_said_by(message, |message| {
+                let scope = walk::each_said_by(message, |message| self.span(message, drops))?;
+                caches.scope(0, scope.bytes())?;
+                Ok(())
             })?;
+            let (_, resource) = caches.resource(tenant, speaker.bytes())?;
             if self.kind.len() > n_before {
                 self.dictionary.push(resource);
             }

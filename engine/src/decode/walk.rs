@@ -124,6 +124,27 @@ pub(super) fn each_said<'a>(
     Ok(())
 }
 
+/// What is said in a `Resource*` or `Scope*` message, and who says it. One pass, for rows that do not need to know who
+/// speaks: a pass of its own over thousands of items costs nearly as much as reading them, because every item's length
+/// waits for the one before it.
+#[inline(always)]
+pub(super) fn each_said_by<'a>(
+    envelope: &'a [u8],
+    mut each: impl FnMut(&'a [u8]) -> Result<(), Stop>,
+) -> Result<Joined<'a>, Stop> {
+    let mut speaker = Joined::default();
+    let mut reader = Reader::of(envelope);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            SAID => each(reader.bytes()?)?,
+            SPEAKER => speaker.add(reader.bytes()?),
+            SCHEMA => reader.text().map(|_| ())?,
+            other => reader.skip(other, ENVELOPE)?,
+        }
+    }
+    Ok(speaker)
+}
+
 /// Fields of `Resource`.
 const ATTRIBUTES: u32 = bytes(1);
 const DROPPED: u32 = varint(2);

@@ -67,6 +67,9 @@ pub(crate) struct EvaluateArgs {
     /// canary: simulated rollouts of each kind
     #[arg(long, default_value_t = 20, value_name = "N")]
     runs: u64,
+    /// canary: also run each recording at so many places in a second and in a window (a number without a factor with ten)
+    #[arg(long, value_name = "N")]
+    phases: Option<u64>,
     /// kpi2018, mscloud, nab: leave a view of the detector out, to see what it is worth
     #[arg(long, value_name = "VIEW")]
     without: Vec<u32>,
@@ -117,6 +120,7 @@ fn canary(args: &EvaluateArgs) -> Exit {
     let besides = evaluate_canary::Besides {
         write_otlp: args.write_otlp.as_deref(),
         simulated_runs: args.simulate.then_some(args.runs),
+        phases: args.phases,
     };
     evaluate_canary::canary(&args.folder, &plan, args.json, besides)
 }

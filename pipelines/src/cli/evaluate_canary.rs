@@ -1,4 +1,4 @@
-//! `bellwether evaluate canary`: recorded rollouts, and simulated ones if asked for.
+//! `bellwether evaluate canary`: recorded rollouts, the same moved against the clock, and simulated ones, if asked for.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use super::Exit;
 use super::evaluate::{failed, printed};
 use crate::config::Plan;
 use crate::evaluate::{
-    CanaryReport, EvaluateError, SimulatedCell, SimulatedGrid, evaluate_canary, export_canary,
-    simulate_canary,
+    CanaryReport, EvaluateError, PhaseSpread, SimulatedCell, SimulatedGrid, evaluate_canary, export_canary,
+    simulate_canary, sweep_canary,
 };
 
 /// What is to be done besides running the recordings.
@@ -20,6 +20,8 @@ pub(crate) struct Besides<'a> {
     pub(crate) write_otlp: Option<&'a Path>,
     /// Simulated rollouts of each kind.
     pub(crate) simulated_runs: Option<u64>,
+    /// Places in a second and in a window.
+    pub(crate) phases: Option<u64>,
 }
 
 /// What is printed with `--json`.
@@ -27,6 +29,8 @@ pub(crate) struct Besides<'a> {
 struct Document<'a> {
     #[serde(flatten)]
     recorded: &'a CanaryReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phases: Option<Vec<PhaseSpread>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     simulated: Option<SimulatedGrid>,
 }
@@ -38,9 +42,13 @@ pub(crate) fn canary(folder: &Path, plan: &Plan, json: bool, besides: Besides<'_
         Ok(report) => report,
         Err(error) => return failed(&error),
     };
+    let phases = match besides.phases.map(|phases| sweep_canary(folder, plan, phases)).transpose() {
+        Ok(phases) => phases,
+        Err(error) => return failed(&error),
+    };
     let params = CanaryParams::default().check().expect("the defaults are checked by a test");
     let simulated = besides.simulated_runs.map(|runs| simulate_canary(&params, runs));
-    let document = Document { recorded: &report, simulated };
+    let document = Document { recorded: &report, phases, simulated };
     printed(&document, json, || print_tables(&document))
 }
 
@@ -61,6 +69,9 @@ fn print_tables(document: &Document<'_>) {
         "{} rollouts, {} false stops, {} missed {:?}",
         report.rollouts, report.false_stops, report.missed, report.missed_faults
     );
+    if let Some(phases) = &document.phases {
+        print_phases(phases);
+    }
     let Some(grid) = &document.simulated else { return };
     print_cells("honest releases", &grid.honest);
     print_cells("harmful releases", &grid.harmful);
@@ -69,6 +80,25 @@ fn print_tables(document: &Document<'_>) {
         100.0 * grid.false_pause_share,
         100.0 * grid.false_stop_share
     );
+}
+
+fn print_phases(phases: &[PhaseSpread]) {
+    println!(
+        "\n{:<8} {:<10} {:<7} {:>6} {:>7} {:>14} {:>7} {:>14}",
+        "id", "fault", "bad", "phases", "alerted", "alert s", "stopped", "stop s"
+    );
+    for of in phases {
+        let (alert, stop) = (spread(of.alerted_s), spread(of.delay_s));
+        println!(
+            "{:<8} {:<10} {:<7} {:>6} {:>7} {alert:>14} {:>7} {stop:>14}",
+            of.id, of.fault, of.should_rollback, of.phases, of.alerted, of.stopped
+        );
+    }
+}
+
+/// Earliest, median and latest.
+fn spread(secs: Option<[f64; 3]>) -> String {
+    secs.map_or_else(|| "-".to_owned(), |[first, half, last]| format!("{first:.0}/{half:.0}/{last:.0}"))
 }
 
 fn print_cells(what: &str, cells: &[SimulatedCell]) {

@@ -70,13 +70,19 @@ pub fn evaluate_canary(folder: &Path, plan: &Plan) -> Result<CanaryReport, Evalu
     let mut results = Vec::new();
     for label in read_labels::<Label>(folder)? {
         let recording = Recording::read(folder, &label.id)?;
-        results.push(run_one(&label, &recording, plan)?);
+        results.push(run_one(&label, &recording, plan, 0)?);
     }
     Ok(report(results))
 }
 
-fn run_one(label: &Label, recording: &Recording, plan: &Plan) -> Result<RolloutResult, EvaluateError> {
-    let canary_at = label.canary_at().map_or(UnixNanos::MAX, |secs| (secs * 1e9) as UnixNanos);
+/// Runs one recording that was read this much later than it was made.
+pub(super) fn run_one(
+    label: &Label,
+    recording: &Recording,
+    plan: &Plan,
+    later: UnixNanos,
+) -> Result<RolloutResult, EvaluateError> {
+    let canary_at = label.canary_at().map_or(UnixNanos::MAX, |secs| (secs * 1e9) as UnixNanos + later);
     let mut stop: Option<(UnixNanos, String)> = None;
     let mut alerted = None;
     let mut last_verdict = VerdictKind::Inconclusive;

@@ -108,8 +108,16 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`] names file and line.
     pub fn read(folder: &Path, id: &str) -> Result<Self, RecordingError> {
-        let mut requests = metric_requests(&folder.join(format!("{id}.csv.zst")))?;
-        requests.extend(log_requests(&folder.join(format!("{id}.log.zst")))?);
+        Self::read_later(folder, id, 0)
+    }
+
+    /// The same, with everything in it this much later.
+    ///
+    /// # Errors
+    /// As [`Recording::read`].
+    pub fn read_later(folder: &Path, id: &str, by: UnixNanos) -> Result<Self, RecordingError> {
+        let mut requests = metric_requests(&folder.join(format!("{id}.csv.zst")), by)?;
+        requests.extend(log_requests(&folder.join(format!("{id}.log.zst")), by)?);
         requests.sort_by_key(|request| (request.arrived_at, request.kind));
         Ok(Self { requests })
     }
@@ -240,7 +248,7 @@ impl PodSums {
     }
 }
 
-fn metric_requests(path: &Path) -> Result<Vec<RecordedRequest>, RecordingError> {
+fn metric_requests(path: &Path, by: UnixNanos) -> Result<Vec<RecordedRequest>, RecordingError> {
     let csv = read_text(path)?;
     let mut pods: BTreeMap<String, PodSums> = BTreeMap::new();
     let mut requests = Vec::new();
@@ -260,7 +268,7 @@ fn metric_requests(path: &Path) -> Result<Vec<RecordedRequest>, RecordingError> 
         if row.len() != BUCKETS + N_BUCKETS {
             return Err(fail(&format!("{} columns, must be {}", row.len() + 3, BUCKETS + N_BUCKETS + 3)));
         }
-        let at = nanos(secs);
+        let at = nanos(secs) + by;
         let sums = pods.entry(pod.to_owned()).or_default();
         sums.advance(at, &row);
         let scope = InstrumentationScope { name: "recorder".to_owned(), ..InstrumentationScope::default() };
@@ -301,7 +309,7 @@ fn severity(level: &str) -> i32 {
     }
 }
 
-fn log_requests(path: &Path) -> Result<Vec<RecordedRequest>, RecordingError> {
+fn log_requests(path: &Path, by: UnixNanos) -> Result<Vec<RecordedRequest>, RecordingError> {
     let lines = read_text(path)?;
     let mut requests = Vec::new();
     for (idx, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -310,7 +318,7 @@ fn log_requests(path: &Path) -> Result<Vec<RecordedRequest>, RecordingError> {
             line: idx + 1,
             why: e.to_string(),
         })?;
-        let at = nanos(line.ts);
+        let at = nanos(line.ts) + by;
         let record = LogRecord {
             time_unix_nano: at as u64,
             observed_time_unix_nano: at as u64,

@@ -5,6 +5,7 @@
 //! or look at a label before the run is over.
 
 mod canary;
+mod canary_phases;
 mod canary_simulate;
 mod canaryrec;
 mod exhaustion;
@@ -31,6 +32,7 @@ mod univariate_tests;
 mod vectors;
 
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
+pub use canary_phases::{PhaseSpread, sweep_canary};
 pub use canary_simulate::{SimulatedCell, SimulatedGrid, simulate_canary};
 pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError};
 pub use exhaustion::{

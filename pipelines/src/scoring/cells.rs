@@ -7,7 +7,7 @@ use models::sequential::{N_COUNTED, OwnTimes};
 use serde::{Deserialize, Serialize};
 
 use super::yardstick::Limits;
-use crate::features::{CallRow, LatencySketch};
+use crate::features::{CallRow, CallSource, LatencySketch};
 
 /// Place of the requests on which the pod itself spent long.
 pub(crate) const OWN_P90: usize = N_COUNTED - 1;
@@ -92,6 +92,14 @@ impl Cadence {
         if length <= 3 * NANOS_PER_SEC / 2 { Self::Seconds } else { Self::Exports(length) }
     }
 
+    /// Time from one export to the next.
+    fn length(self) -> UnixNanos {
+        match self {
+            Self::Seconds => NANOS_PER_SEC,
+            Self::Exports(length) => length,
+        }
+    }
+
     /// Whether two rows belong to the same cadence, give or take jitter.
     pub(crate) fn agrees(self, other: Self) -> bool {
         match (self, other) {
@@ -106,9 +114,12 @@ impl Cadence {
 ///
 /// Seconds: a tick is a calendar second of the cell's end. Exports: a tick ends with each export of the pacing pod,
 /// which is the canary's first pod, or else the first pod seen; the other pods bring what they exported since.
+/// Rows out of step change nothing by themselves: an export may be missed, and two of them may fall into one second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CellBuffer {
     cadence: Cadence,
+    /// End of the first of the rows since which all were out of step.
+    off_beat_at: Option<UnixNanos>,
     open: ServiceTick,
     pacer: Option<u32>,
     pacer_at: UnixNanos,
@@ -117,12 +128,24 @@ pub(crate) struct CellBuffer {
 impl CellBuffer {
     /// Nothing collected yet.
     pub(crate) fn new(cadence: Cadence) -> Self {
-        Self { cadence, open: ServiceTick::default(), pacer: None, pacer_at: 0 }
+        Self { cadence, off_beat_at: None, open: ServiceTick::default(), pacer: None, pacer_at: 0 }
     }
 
     /// What it was made for.
     pub(crate) fn cadence(&self) -> Cadence {
         self.cadence
+    }
+
+    /// The cadence that the service has taken up: over three exports no row of it was in step.
+    pub(crate) fn new_cadence(&mut self, row: &CallRow) -> Option<Cadence> {
+        let cadence = Cadence::of(row);
+        if self.cadence.agrees(cadence) {
+            self.off_beat_at = None;
+            return None;
+        }
+        let first_at = *self.off_beat_at.get_or_insert(row.end_at);
+        // less than two intervals: exports are not on time
+        (2 * (row.end_at - first_at) >= 3 * cadence.length()).then_some(cadence)
     }
 
     /// Lets another pod set the pace (exports only).
@@ -141,8 +164,9 @@ impl CellBuffer {
     }
 
     fn add_second(&mut self, row: &CallRow) -> Option<ServiceTick> {
-        // the end of a cell on the full second belongs to the second before
-        let end_at = (row.end_at + NANOS_PER_SEC - 1).div_euclid(NANOS_PER_SEC) * NANOS_PER_SEC;
+        // the second in which the row closed: spans ended before the end of their cell, an export is made at its end
+        let last_at = row.end_at - UnixNanos::from(row.source == CallSource::Spans);
+        let end_at = (last_at.div_euclid(NANOS_PER_SEC) + 1) * NANOS_PER_SEC;
         let is_new = end_at > self.open.end_at;
         let done = (is_new && self.open.end_at != 0).then(|| std::mem::take(&mut self.open));
         if is_new {
@@ -179,5 +203,71 @@ impl CellBuffer {
     pub(crate) fn close_upto(&mut self, upto: UnixNanos) -> Option<ServiceTick> {
         let over = self.cadence == Cadence::Seconds && self.open.end_at != 0 && self.open.end_at <= upto;
         over.then(|| std::mem::take(&mut self.open))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::{Arm, Pod, ServiceKey, Subject};
+
+    const MS: UnixNanos = 1_000_000;
+
+    /// What a pod served over these milliseconds.
+    fn row(source: CallSource, from_ms: UnixNanos, to_ms: UnixNanos) -> CallRow {
+        let arm = Arm { version: "1".into(), template_hash: "".into(), revision: "".into() };
+        let pod = Pod { id: "web-0".into(), name: "web-0".into(), node: "".into() };
+        CallRow {
+            subject: Subject { service: ServiceKey::named("web"), arm, pod }.into(),
+            operation: "".into(),
+            start_at: from_ms * MS,
+            end_at: to_ms * MS,
+            source,
+            requests: 5,
+            errors: 0,
+            duration_us_sum: 0,
+            duration: LatencySketch::default(),
+            own: LatencySketch::default(),
+            calls: 0,
+            exemplar_trace_ids: Vec::new(),
+        }
+    }
+
+    fn export(from_ms: UnixNanos, to_ms: UnixNanos) -> CallRow {
+        row(CallSource::ServerMetrics, from_ms, to_ms)
+    }
+
+    /// Scenario: exports of one second, two of which share a second and come as one row; then exports of ten seconds.
+    /// Guarantees: the one row is no other cadence; the third of the others in a row is.
+    #[test]
+    fn a_row_out_of_step_is_no_other_cadence() {
+        let mut cells = CellBuffer::new(Cadence::Seconds);
+        for out_of_step in [export(990, 2_992), export(1_995, 4_001), export(3_000, 5_004)] {
+            assert_eq!(cells.new_cadence(&out_of_step), None);
+            assert_eq!(cells.new_cadence(&export(0, 1_000)), None);
+        }
+        let seen: Vec<_> = (1..4)
+            .map(|nth| cells.new_cadence(&export(nth * 10_000 - 9_990, nth * 10_000)).is_some())
+            .collect();
+        assert_eq!(seen, [false, false, true]);
+    }
+
+    /// Scenario: exports that fall before, on and after the border of a second, each second closed before the next is
+    /// seen; and spans of the same seconds. Guarantees: no two ticks end at the same time, so that the test takes each.
+    #[test]
+    fn an_export_on_the_border_counts() {
+        let mut cells = CellBuffer::new(Cadence::Seconds);
+        let mut ends = Vec::new();
+        for (from, to) in [(1_001, 1_999), (1_999, 3_000), (3_000, 4_001)] {
+            let row = export(from, to);
+            ends.extend(cells.add(0, &row).map(|tick| tick.end_at / MS));
+            // a second is closed as a whole once the watermark has passed it
+            let upto = (to / 1_000 + 1) * 1_000 * MS;
+            ends.extend(cells.close_upto(upto).map(|tick| tick.end_at / MS));
+        }
+        assert_eq!(ends, [2_000, 4_000, 5_000]);
+        let mut cells = CellBuffer::new(Cadence::Seconds);
+        assert_eq!(cells.add(0, &row(CallSource::Spans, 1_000, 2_000)), None);
+        assert_eq!(cells.close_upto(2_000 * MS).map(|tick| tick.end_at), Some(2_000 * MS));
     }
 }

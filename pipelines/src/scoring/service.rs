@@ -265,11 +265,12 @@ impl Scoring {
         let mut nodes = std::mem::take(&mut self.nodes);
         let window_secs = self.params.series.window_secs;
         for row in calls {
-            let cadence = Cadence::of(row);
             let canary = self.params.canary;
-            let Some(state) = self.state(&row.subject.service, cadence, row.start_at) else { continue };
-            let changed = !state.cells.cadence().agrees(cadence);
-            if changed {
+            let Some(state) = self.state(&row.subject.service, Cadence::of(row), row.start_at) else {
+                continue;
+            };
+            let new_cadence = state.cells.new_cadence(row);
+            if let Some(cadence) = new_cadence {
                 state.change_cadence(&canary, cadence, row.start_at);
             }
             let tick = state.take_call(row);
@@ -278,7 +279,7 @@ impl Scoring {
             }
             state.golden.add(row);
             state.siblings.on_call(row);
-            self.counts.cadence_changes += u64::from(changed);
+            self.counts.cadence_changes += u64::from(new_cadence.is_some());
         }
         self.nodes = nodes;
     }

@@ -199,3 +199,13 @@ pub(crate) fn copy_log(from: &Path, to: &Path) {
 pub(crate) const fn secs(n: i64) -> UnixNanos {
     n * NANOS_PER_SEC
 }
+
+/// Scenario: a recorded rollout whose exports lie around the border of a second, so that now and then two of a pod fall
+/// into one second and none into the next. Guarantees: its fault is told all the same.
+#[test]
+fn exports_around_the_border_of_a_second_are_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    lay(dir.path(), &moved(records("err3"), 9_212_000_000));
+    read_to_the_end(dir.path(), &[]);
+    assert!(!told(dir.path()).is_empty());
+}

@@ -3,7 +3,7 @@
 //! Before any deploy was seen that is the prior curve (latency is `1 + 0.6 e^(-age/60)` times the usual); after that
 //! what the last deploys showed: per age bin, the mean log factor of the next deploy plus two standard deviations, from
 //! a normal model with a prior on mean and spread (DerSimonian & Laird's moment, less what chance among the counted
-//! requests explains). The factor stretches the limits that young pods are held against, so that nothing needs to be
+//! requests explains). An age that no deploy showed is excused no more than the next younger one. The factor stretches the limits that young pods are held against, so that nothing needs to be
 //! known about the shape of the latencies. Errors are never excused. Which deploys turned out well is the caller's
 //! business.
 
@@ -156,11 +156,14 @@ impl WarmupHistory {
         if self.0.is_empty() {
             return WarmupCurve::Prior;
         }
-        let bins = (0..N_BINS).map(|nth| {
+        let mut bins: Vec<(f64, f64)> = Vec::with_capacity(N_BINS);
+        for nth in 0..N_BINS {
             let seen: Vec<(f64, f64)> = self.0.iter().filter_map(|deploy| deploy.ln_factor(nth)).collect();
-            next_deploy(&seen, libm::log(prior(age_middle(nth))))
-        });
-        WarmupCurve::Learned(bins.collect())
+            let prior = libm::log(prior(age_middle(nth)));
+            let bin = if seen.is_empty() { unseen(bins.last(), prior) } else { next_deploy(&seen, prior) };
+            bins.push(bin);
+        }
+        WarmupCurve::Learned(bins)
     }
 }
 
@@ -208,12 +211,16 @@ fn age_middle(nth: usize) -> f64 {
     (low + EDGES[nth]) / 2.0
 }
 
+/// Mean of the next deploy's log factor and its upper end at an age that no deploy showed: as the prior curve has it, or as it was at the next younger age where that is
+/// less. Pods that are at full speed after half a minute do not slow down after a whole one.
+fn unseen(younger: Option<&(f64, f64)>, prior: f64) -> (f64, f64) {
+    let (mean, tolerated) = younger.copied().unwrap_or((prior, prior));
+    (mean.clamp(0.0, prior / 2.0), tolerated.clamp(0.0, prior))
+}
+
 /// Mean of the next deploy's log factor, and its upper end (two standard deviations), from `(value, sampling variance)`
 /// of earlier ones and the prior curve's value; the end is never above both the prior curve and what deploys showed.
 fn next_deploy(seen: &[(f64, f64)], prior: f64) -> (f64, f64) {
-    if seen.is_empty() {
-        return (prior / 2.0, prior);
-    }
     let n = seen.len() as f64;
     let plain = seen.iter().map(|(value, _)| value).sum::<f64>() / n;
     let chance = seen.iter().map(|(_, variance)| variance).sum::<f64>() / n;
@@ -302,6 +309,20 @@ mod tests {
         kept.keep(WarmupRecord::default());
         assert_eq!(kept, history(&[fast; 5], 1000.0));
         assert_eq!(WarmupHistory::default().curve(), WarmupCurve::Prior);
+    }
+
+    /// Scenario: deploys whose pods were seen up to half a minute, at full speed from ten seconds on; and deploys whose
+    /// pods slowed down again after that. Guarantees: without a sign of it a pod of a minute is not excused more than one of
+    /// half a minute, and is expected at full speed; what deploys showed is excused.
+    #[test]
+    fn warm_up_does_not_grow_with_age_by_itself() {
+        let (seen, late): (Deploy<'_>, Deploy<'_>) =
+            (&[(4.0, 1.3), (15.0, 1.0), (25.0, 1.0)], &[(4.0, 1.3), (25.0, 1.0), (50.0, 1.3)]);
+        let one = history(&[seen], 1000.0).curve();
+        assert!(one.tolerated(50.0, 1.0) <= one.tolerated(25.0, 1.0) + 1e-9, "{one:?}");
+        assert!(one.expected(50.0, 1.0) < 1.02, "{one:?}");
+        let five = history(&[late; 5], 1000.0).curve();
+        assert!(five.tolerated(50.0, 1.0) > 1.3, "{five:?}");
     }
 
     /// Scenario: ages and spans at and beyond the ends. Guarantees: a finite factor of at least 1; the average over an

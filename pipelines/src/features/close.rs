@@ -115,17 +115,17 @@ impl Features {
         let Role::Resource { signal, part, rank, factor } = meaning.role else { return };
         let at = point.at;
         // only processor time is a counter whose rate is meant; restarts count, but are wanted as they are
-        let value = if signal == ResourceSignal::Cpu {
-            self.level_or_rate((id, meaning), point)
+        let measured = if signal == ResourceSignal::Cpu && meaning.counting != Counting::Level {
+            self.gain_of((id, meaning), point).and_then(|gain| Some((gain.rate()?, gain.secs())))
         } else {
-            level(&point)
+            level(&point).map(|value| (value, 0.0))
         };
-        let Some(value) = value else { return };
+        let Some((value, secs)) = measured else { return };
         let sender = &meaning.sender;
         let speaker =
             sender.pod_uid.filter(|_| !sender.speaks).and_then(|uid| self.state.presence.of_uid(uid));
         let who = speaker.unwrap_or(&sender.who).clone();
-        samples.add(who, id, Sample { signal, part, rank, at, value: value * factor });
+        samples.add(who, id, Sample { signal, part, rank, at, value: value * factor, secs });
     }
 
     fn add_other(&mut self, (meaning, name): (&Meaning, &Arc<str>), value: (i64, f64)) {

@@ -83,7 +83,8 @@ pub(crate) struct Gain {
 }
 
 impl Gain {
-    fn secs(&self) -> f64 {
+    /// Its length.
+    pub(crate) fn secs(&self) -> f64 {
         (self.to - self.from) as f64 / NANOS_PER_SEC as f64
     }
 

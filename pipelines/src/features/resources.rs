@@ -25,22 +25,33 @@ pub(crate) struct Sample {
     pub(crate) rank: u8,
     pub(crate) at: UnixNanos,
     pub(crate) value: f64,
+    /// What a rate was measured over; 0 for a level.
+    pub(crate) secs: f64,
 }
 
-/// Time and value of the newest point of each series.
-type Newest = BTreeMap<SeriesId, (UnixNanos, f64)>;
+impl Sample {
+    /// Both in one second: of levels the later one, of rates the mean over their time, or what came in is lost.
+    fn then(self, later: Self) -> Self {
+        let secs = self.secs + later.secs;
+        if self.secs <= 0.0 || later.secs <= 0.0 {
+            return later;
+        }
+        Self { value: (self.value * self.secs + later.value * later.secs) / secs, secs, ..later }
+    }
+}
+
+/// What each series says in a second.
+type BySeries = BTreeMap<SeriesId, Sample>;
 
 /// Samples of one second.
 #[derive(Debug, Default)]
-pub(crate) struct Samples(BTreeMap<(Who, Part, ResourceSignal, u8), Newest>);
+pub(crate) struct Samples(BTreeMap<(Who, Part, ResourceSignal, u8), BySeries>);
 
 impl Samples {
+    /// Adds a sample; those of a series come in the order of their time.
     pub(crate) fn add(&mut self, who: Who, series: SeriesId, sample: Sample) {
         let series_of = self.0.entry((who, sample.part, sample.signal, sample.rank)).or_default();
-        let newest = series_of.entry(series).or_insert((sample.at, sample.value));
-        if sample.at >= newest.0 {
-            *newest = (sample.at, sample.value);
-        }
+        series_of.entry(series).and_modify(|known| *known = known.then(sample)).or_insert(sample);
     }
 }
 
@@ -60,8 +71,8 @@ impl Resources {
     pub(crate) fn close(&mut self, samples: Samples, second: i64) -> Vec<ResourceRow> {
         let mut values = Vec::new();
         for ((who, part, signal, rank), series) in samples.0 {
-            let value: f64 = series.values().map(|sample| sample.1).sum();
-            let at = series.values().map(|sample| sample.0).max().unwrap_or_default();
+            let value: f64 = series.values().map(|sample| sample.value).sum();
+            let at = series.values().map(|sample| sample.at).max().unwrap_or_default();
             let known = self.0.entry((who.clone(), part, signal)).or_insert(Known { rank, second, value });
             if rank > known.rank && second - known.second < STEP_DOWN_SECS {
                 continue;
@@ -86,5 +97,22 @@ impl Resources {
     /// Forgets what was not heard since `second`.
     pub(crate) fn forget(&mut self, second: i64) {
         self.0.retain(|_, known| known.second >= second);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: two exports of a pod fall into one second; it used 0.2 cores and then 0.6, and its memory rose.
+    /// Guarantees: the processor time of both counts, of the memory the later value.
+    #[test]
+    fn a_rate_is_the_mean_over_the_second() {
+        let sample = |signal, value, secs| Sample { signal, part: Part::Used, rank: 0, at: 0, value, secs };
+        let cpu = |value| sample(ResourceSignal::Cpu, value, 1.0);
+        assert!((cpu(0.2).then(cpu(0.6)).value - 0.4).abs() < 1e-12);
+        assert_eq!(cpu(0.2).then(cpu(0.6)).then(cpu(0.7)).secs, 3.0);
+        let memory = |value| sample(ResourceSignal::Memory, value, 0.0);
+        assert_eq!(memory(1e8).then(memory(2e8)).value, 2e8);
     }
 }

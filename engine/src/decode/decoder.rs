@@ -13,7 +13,7 @@ use super::logs::{LogColumns, LogsHeld};
 use super::metrics::{MetricColumns, MetricsHeld};
 use super::spans::{SpanColumns, SpansHeld};
 use super::value::DEPTH_MAX;
-use super::walk::{Allowance, Stop};
+use super::walk::{Allowance, Speakers, Stop};
 use super::{json, unpack};
 use crate::batch::{Batch, Payload};
 use crate::record::{Compression, Encoding, Record, RecordKind};
@@ -95,6 +95,7 @@ impl Decoder {
         match stop {
             Stop::Malformed(fault) => DecodeError::Malformed { what, fault },
             Stop::TooMany => DecodeError::TooMany { limit: self.limits.items_max },
+            Stop::SpeaksLate => unreachable!("speakers anywhere are never late"),
         }
     }
 
@@ -122,9 +123,18 @@ impl Decoder {
         drops: &mut Drops,
     ) -> Result<MetricColumns<'a>, Stop> {
         let room = self.rooms.metrics.at_most(proto.len());
-        let mut columns = MetricColumns::new(room, Allowance::of(self.limits.items_max));
         self.caches.begin();
-        columns.walk(proto, tenant, &mut self.caches, drops)?;
+        let mut walk = |speakers, drops: &mut Drops| {
+            let mut columns = MetricColumns::new(room, speakers, Allowance::of(self.limits.items_max));
+            columns.walk(proto, tenant, &mut self.caches, drops).map(|()| columns)
+        };
+        let columns = match walk(Speakers::First, drops) {
+            Err(Stop::SpeaksLate) => {
+                *drops = Drops::default();
+                walk(Speakers::Anywhere, drops)?
+            }
+            walked => walked?,
+        };
         self.rooms.metrics = columns.held();
         Ok(columns)
     }

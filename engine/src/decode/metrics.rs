@@ -12,7 +12,7 @@ use super::metric_columns::{HistogramColumns, NumberColumns, SummaryColumns};
 use super::metric_kind::{EXPONENTIAL, GAUGE, HISTOGRAM, POINT, SUM, SUMMARY, Traits, kind_of};
 use super::points::{self, BucketPoint, number_fault, time_fault};
 use super::value;
-use super::walk::{self, Allowance, Joined, Stop};
+use super::walk::{self, Allowance, Joined, Speakers, Stop};
 use super::wire::{Known, Reader, bytes};
 use crate::batch::{EXPLICIT_SCALE, MetricBatch, MetricKind, SeriesTable};
 
@@ -37,6 +37,7 @@ const TOGETHER: usize = 32;
 /// `pending` has one entry per row that has no series yet, in the order of the rows of each table.
 #[derive(Debug)]
 pub(super) struct MetricColumns<'a> {
+    told_by: Speakers,
     speakers: Vec<Speaker>,
     heads: Vec<MetricHead<'a>>,
     pending: Vec<Pending<'a>>,
@@ -105,8 +106,9 @@ struct MetricFields<'a> {
 
 impl<'a> MetricColumns<'a> {
     /// With room for as much as another batch held.
-    pub(super) fn new(held: MetricsHeld, allowance: Allowance) -> Self {
+    pub(super) fn new(held: MetricsHeld, told_by: Speakers, allowance: Allowance) -> Self {
         Self {
+            told_by,
             speakers: Vec::new(),
             heads: Vec::new(),
             pending: Vec::new(),
@@ -118,6 +120,9 @@ impl<'a> MetricColumns<'a> {
     }
 
     /// Walks a request.
+    ///
+    /// # Errors
+    /// [`Stop::SpeaksLate`] if speakers do not stand where they were thought to stand: the series have the wrong ones.
     pub(super) fn walk(
         &mut self,
         request: &'a [u8],
@@ -125,13 +130,14 @@ impl<'a> MetricColumns<'a> {
         caches: &mut Caches,
         drops: &mut Drops,
     ) -> Result<(), Stop> {
+        let speakers = self.told_by;
         walk::each_resource(request, |message| {
-            let resource = caches.resource(tenant, walk::speaker(message)?.bytes())?;
-            walk::each_said(message, |message| {
-                let (key, scope) = caches.scope(resource.0, walk::speaker(message)?.bytes())?;
+            let resource = caches.resource(tenant, walk::speaker(message, speakers)?.bytes())?;
+            walk::each_said(message, speakers, |message| {
+                let (key, scope) = caches.scope(resource.0, walk::speaker(message, speakers)?.bytes())?;
                 self.speakers.push(Speaker { resource: Arc::clone(&resource.1), scope });
                 let mut place = Place { caches, drops, scope: key };
-                walk::each_said(message, |message| self.metric(message, &mut place))
+                walk::each_said(message, speakers, |message| self.metric(message, &mut place))
             })
         })?;
         Ok(self.look_up(caches)?)

@@ -11,8 +11,6 @@ use super::wire::{Known, Reader, bytes, varint};
 const SPEAKER: u32 = bytes(1);
 const SAID: u32 = bytes(2);
 const SCHEMA: u32 = bytes(3);
-/// Nothing is left to be told from unknown fields.
-const CHECKED: Known = Known::of(&[]);
 const ENVELOPE: Known = Known::of(&[SPEAKER, SAID, SCHEMA]);
 
 /// The one field of a request: its `Resource*` messages.
@@ -26,6 +24,17 @@ pub(super) enum Stop {
     Malformed(WireFault),
     /// There are more items than allowed.
     TooMany,
+    /// Who speaks stands behind what is said, against [`Speakers::First`].
+    SpeaksLate,
+}
+
+/// Where a message tells who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speakers {
+    /// In its first field, as encoders write it.
+    First,
+    /// In any of its fields, as the protocol allows: found by a walk of its own.
+    Anywhere,
 }
 
 impl From<WireFault> for Stop {
@@ -92,15 +101,16 @@ pub(super) fn each_resource<'a>(
     Ok(())
 }
 
-/// Who speaks in a `Resource*` or `Scope*` message, encoded. It may stand after what is said, so this is a walk of its
-/// own.
-pub(super) fn speaker(envelope: &[u8]) -> Result<Joined<'_>, WireFault> {
+/// Who speaks in a `Resource*` or `Scope*` message, encoded, for what needs to know that before it reads what is said.
+#[inline(always)]
+pub(super) fn speaker(envelope: &[u8], speakers: Speakers) -> Result<Joined<'_>, WireFault> {
     let mut speaker = Joined::default();
     let mut reader = Reader::of(envelope);
     while let Some(tag) = reader.tag()? {
         match tag {
-            SAID => reader.bytes().map(|_| ())?,
             SPEAKER => speaker.add(reader.bytes()?),
+            _ if speakers == Speakers::First => break,
+            SAID => reader.bytes().map(|_| ())?,
             SCHEMA => reader.text().map(|_| ())?,
             other => reader.skip(other, ENVELOPE)?,
         }
@@ -108,18 +118,23 @@ pub(super) fn speaker(envelope: &[u8]) -> Result<Joined<'_>, WireFault> {
     Ok(speaker)
 }
 
-/// What is said in a `Resource*` or `Scope*` message that [`speaker`] has walked to its end.
+/// What is said in a `Resource*` or `Scope*` message whose [`speaker`] was asked for.
 #[inline(always)]
 pub(super) fn each_said<'a>(
     envelope: &'a [u8],
+    speakers: Speakers,
     mut each: impl FnMut(&'a [u8]) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let mut reader = Reader::of(envelope);
+    let (mut reader, mut leading) = (Reader::of(envelope), true);
     while let Some(tag) = reader.tag()? {
         match tag {
             SAID => each(reader.bytes()?)?,
-            other => reader.skip(other, CHECKED)?,
+            SPEAKER if leading || speakers == Speakers::Anywhere => reader.bytes().map(|_| ())?,
+            SPEAKER => return Err(Stop::SpeaksLate),
+            SCHEMA => reader.text().map(|_| ())?,
+            other => reader.skip(other, ENVELOPE)?,
         }
+        leading &= tag == SPEAKER;
     }
     Ok(())
 }

@@ -21,9 +21,7 @@ impl Checks {
                 &limits,
             ) {
                 Ok(inspection) => Ok(found(&inspection)),
-                Err(DecodeError::TooLarge { .. }) => {
-                    Err(CheckFault::TooLarge { limit: limits.unpacked_bytes_max })
-                }
+                Err(DecodeError::TooLarge { limit }) => Err(CheckFault::TooLarge { limit }),
                 Err(error) => Err(CheckFault::Undecodable(error.to_string())),
             };
         Self { otlp: Arc::new(otlp), event }

@@ -8,5 +8,5 @@ pub mod health;
 pub mod names;
 
 pub use export::{Counter, Gauge, Telemetry, Timer};
-pub use health::{Liveness, LivenessVerdict, Port, PortFacts, readiness};
+pub use health::{Liveness, LivenessVerdict, Port, PortFacts, STALL_LIMIT_SECS, readiness};
 pub use names::{Metric, MetricKind, MetricSpec};

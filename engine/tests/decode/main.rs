@@ -6,6 +6,7 @@ mod expect;
 mod generate;
 mod identity;
 mod json;
+mod late;
 mod packing;
 
 use std::collections::BTreeMap;

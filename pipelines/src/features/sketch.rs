@@ -142,20 +142,6 @@ impl LatencySketch {
         self.collapse();
     }
 
-    /// Takes away what `earlier` holds, bucket by bucket; a bucket never falls below 0. For two states of one counter,
-    /// where `earlier` is contained in `self`.
-    pub fn subtract(&mut self, earlier: &Self) {
-        self.zeros = self.zeros.saturating_sub(earlier.zeros);
-        for (key, n) in &earlier.buckets {
-            if let Ok(at) = self.buckets.binary_search_by_key(key, |bucket| bucket.0)
-                && let Some(bucket) = self.buckets.get_mut(at)
-            {
-                bucket.1 = bucket.1.saturating_sub(*n);
-            }
-        }
-        self.buckets.retain(|bucket| bucket.1 > 0);
-    }
-
     /// How many values.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -7,7 +7,6 @@
 use contract::{Assessment, Level, Recommendation, RemedyKind, rounded};
 
 use crate::incident::Incident;
-use crate::scoring::RuleName;
 
 /// Weighs an incident.
 #[must_use]
@@ -74,10 +73,4 @@ fn page(reason: &str) -> Recommendation {
         reason: reason.to_owned(),
         reversible: true,
     }
-}
-
-/// Whether a rule may ask for `act`: those whose false alarms are bounded by a test.
-#[must_use]
-pub const fn may_act(rule: RuleName) -> bool {
-    matches!(rule, RuleName::CanaryTest | RuleName::Silence | RuleName::BeforeAfter | RuleName::Exhaustion)
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::decode::{DecodeError, DecodeLimits, inspect};
-use engine::receive::{CheckFault, Checks, Found};
+use engine::decode::DecodeLimits;
+use engine::receive::Checks;
 use engine::record::RecordKind;
 
 use crate::changes::check_announcement;
@@ -13,25 +13,11 @@ use crate::wiring::check_outcome;
 #[must_use]
 pub fn checks(unpacked_bytes_max: usize) -> Checks {
     let limits = DecodeLimits { unpacked_bytes_max, ..DecodeLimits::default() };
-    Checks {
-        otlp: Arc::new(move |kind, encoding, compression, body| {
-            match inspect(kind, encoding, compression, body, &limits) {
-                Ok(seen) => {
-                    let reasons: Vec<String> =
-                        seen.drops.by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-                    Ok(Found {
-                        accepted: seen.n_accepted,
-                        rejected: seen.drops.total(),
-                        message: reasons.join(", "),
-                    })
-                }
-                Err(DecodeError::TooLarge { limit }) => Err(CheckFault::TooLarge { limit }),
-                Err(error) => Err(CheckFault::Undecodable(error.to_string())),
-            }
-        }),
-        event: Arc::new(|kind, body| match kind {
+    Checks::decoding(
+        limits,
+        Arc::new(|kind, body| match kind {
             RecordKind::Outcome => check_outcome(body).map_err(|e| e.to_string()),
             _ => check_announcement(body).map_err(|e| e.to_string()),
         }),
-    }
+    )
 }

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use engine::runtime::LaneStatus;
-use engine::telemetry::{Liveness, LivenessVerdict, Metric, Port, PortFacts, Telemetry, readiness};
+use engine::telemetry::{
+    Liveness, LivenessVerdict, Metric, Port, PortFacts, STALL_LIMIT_SECS, Telemetry, readiness,
+};
 use engine::time::clock::Clock;
 use tokio::sync::watch;
 
 use super::metrics::JudgeMetrics;
 use crate::api::Health;
 use crate::wiring::JudgeReport;
-
-/// Input that waits for so long without any progress means that the process is dead.
-const STALL_SECS: u32 = 30;
 
 /// What is looked at.
 pub(crate) struct Watched<W> {
@@ -31,7 +30,7 @@ pub(crate) async fn watch_health<W: Fn(&LaneStatus) -> u64>(
     refusal: impl Fn() -> Option<String>,
 ) {
     let Watched { waiting, lane, report, health, clock, telemetry } = watched;
-    let mut liveness = Liveness::new(clock.now(), STALL_SECS);
+    let mut liveness = Liveness::new(clock.now(), STALL_LIMIT_SECS);
     let mut metrics = JudgeMetrics::default();
     let lag = telemetry.gauge(Metric::WatermarkLag, &["all"]);
     loop {

@@ -1,6 +1,6 @@
 //! The calls between services.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::{Deserialize, Serialize};
@@ -93,31 +93,6 @@ impl CallGraph {
         self.callers.get(service).map(|callers| callers.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Newest window in which the one called the other; `None` if it does not.
-    #[must_use]
-    pub fn last_call(&self, caller: &ServiceKey, callee: &ServiceKey) -> Option<UnixNanos> {
-        self.callees.get(caller)?.get(callee).copied()
-    }
-
-    /// The service, and all that are at most `steps` calls away in either direction, with their distance.
-    #[must_use]
-    pub fn neighbourhood(&self, service: &ServiceKey, steps: u32) -> BTreeMap<ServiceKey, u32> {
-        let mut near = BTreeMap::from([(service.clone(), 0)]);
-        let mut queue = VecDeque::from([(service.clone(), 0)]);
-        while let Some((at, distance)) = queue.pop_front() {
-            if distance == steps {
-                continue;
-            }
-            for next in self.callees(&at).into_iter().chain(self.callers(&at)) {
-                if !near.contains_key(&next) {
-                    near.insert(next.clone(), distance + 1);
-                    queue.push_back((next, distance + 1));
-                }
-            }
-        }
-        near
-    }
-
     /// How many edges are known.
     #[must_use]
     pub fn n_edges(&self) -> usize {
@@ -157,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Scenario: a chain with a side branch. Guarantees: callees, callers and neighbourhoods at each distance.
+    /// Scenario: a chain with a side branch. Guarantees: callees and callers of each.
     #[test]
     fn neighbours_are_found_in_both_directions() {
         let mut graph = CallGraph::default();
@@ -167,13 +142,6 @@ mod tests {
             graph.callers(&ServiceKey::named("db")),
             [ServiceKey::named("cart"), ServiceKey::named("stock")]
         );
-        let near: Vec<(String, u32)> = graph
-            .neighbourhood(&ServiceKey::named("web"), 2)
-            .into_iter()
-            .map(|(key, distance)| (key.service.to_string(), distance))
-            .collect();
-        assert_eq!(near, [("cart".into(), 1), ("db".into(), 2), ("web".into(), 0)]);
-        assert_eq!(graph.neighbourhood(&ServiceKey::named("web"), 3).len(), 4);
     }
 
     /// Scenario: an edge that is not called any more, and more edges than there is room for. Guarantees: it is
@@ -186,6 +154,6 @@ mod tests {
         graph.observe(&[], 6 + EXPIRY);
         assert_eq!((graph.n_edges(), graph.callers(&ServiceKey::named("cart")).len()), (0, 0));
         graph.observe(&[edge("web", "stock", 7 + EXPIRY)], 7 + EXPIRY);
-        assert_eq!(graph.last_call(&ServiceKey::named("web"), &ServiceKey::named("stock")), Some(7 + EXPIRY));
+        assert_eq!(graph.callees(&ServiceKey::named("web")), [ServiceKey::named("stock")]);
     }
 }

@@ -1,10 +1,8 @@
-//! Who calls whom, and which arms each service runs: learned from feature rows, never configured.
+//! Who calls whom: learned from feature rows, never configured.
 //!
-//! Promises: bounded, expiring by event time, and a function of the rows' content. What it does not do: say what a new
-//! arm means, or which service is at fault.
+//! Promises: bounded, expiring by event time, and a function of the rows' content. What it does not do: say which
+//! service is at fault, or know versions: the scoring stage learns which arms a service runs.
 
-mod arms;
 mod graph;
 
-pub use arms::{ArmRegistry, ArmSeen, ArmStep};
 pub use graph::CallGraph;

@@ -31,6 +31,9 @@ pub enum Word {
         by: String,
         /// Not after this.
         until: Timestamp,
+        /// Revision of the incident that was looked at; 0 where it was not noted.
+        #[serde(default)]
+        revision: u32,
     },
     /// It may not.
     Reject {
@@ -42,6 +45,9 @@ pub enum Word {
         by: String,
         /// Why.
         why: String,
+        /// Revision of the incident that was looked at; 0 where it was not noted.
+        #[serde(default)]
+        revision: u32,
     },
     /// A scope that was demoted may act by itself again.
     Rearm {

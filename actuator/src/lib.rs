@@ -9,7 +9,7 @@
 //! it, [`outcome`] tells. [`desk`] is where they meet, [`mod@run`] the tasks around it.
 
 pub mod act;
-pub mod api;
+mod api;
 pub mod cli;
 pub mod config;
 pub mod desk;

@@ -24,8 +24,9 @@ pub type Clock = fn() -> Timestamp;
 /// How often the freeze switch and interrupted events are looked at.
 const TICK_MS: u64 = 500;
 
-#[derive(Clone)]
-struct Office {
+/// The desk, and what the tasks around it share.
+#[derive(Debug, Clone)]
+pub(crate) struct Office {
     desk: Arc<Mutex<Desk>>,
     metrics: Metrics,
     clock: Clock,
@@ -34,8 +35,13 @@ struct Office {
 }
 
 impl Office {
+    /// What the clock says.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     /// Work at the desk, off the threads that serve the network.
-    async fn at_desk<T: Send + 'static>(
+    pub(crate) async fn at_desk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Desk, Timestamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -79,9 +85,9 @@ pub async fn run_on(
     })?;
     let desk = Desk::open(&plan, clock())?;
     let (intake, sender) = (intake(&plan, &desk)?, sender(&plan)?);
-    let state = ApiState { metrics: metrics.clone(), data_dir: plan.data_dir.clone() };
     let desk = Arc::new(Mutex::new(desk));
-    let office = Office { desk, metrics, clock, told: Arc::new(Notify::new()), shutdown };
+    let office = Office { desk, metrics: metrics.clone(), clock, told: Arc::new(Notify::new()), shutdown };
+    let state = ApiState { metrics, data_dir: plan.data_dir.clone(), office: office.clone() };
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(listener, state, office.clone()));
     tasks.spawn(take_in(office.clone(), intake));

@@ -8,6 +8,8 @@ mod oversight;
 mod report;
 mod revert;
 
+pub use oversight::Heard;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

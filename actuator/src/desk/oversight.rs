@@ -9,7 +9,11 @@ use crate::act::Mirror;
 use crate::error::Result;
 use crate::inbox;
 use crate::ledger::{Record, Seen, Verb};
+use crate::oversight::{Accepted, Refusal, Said, holds_until};
 use crate::policy::{Decision, Mode, Reason, RevertPlan, judge};
+
+/// Where the word stands in the ledger and what to answer, or why it means nothing.
+pub type Heard = std::result::Result<(u64, Accepted), Refusal>;
 
 impl Desk {
     /// Takes in what people said since the last look.
@@ -20,6 +24,31 @@ impl Desk {
             inbox::done(&path)?;
         }
         Ok(())
+    }
+
+    /// Hears a person out: what still means something is in the ledger when this returns. The number of its entry, and
+    /// what to answer.
+    ///
+    /// # Errors
+    /// What makes it unsafe to go on: a ledger or an inbox that cannot be written.
+    pub fn hear(&mut self, said: &Said, now: Timestamp) -> Result<Heard> {
+        // who spoke before is heard before
+        self.follow_inbox(now)?;
+        let accepted = match said.decide(self.view(), self.rules.max_event_age_secs, now) {
+            Ok(accepted) => accepted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        inbox::put(&self.data_dir, &accepted.word, now)?;
+        self.follow_inbox(now)?;
+        Ok(Ok((self.ledger.newest_seq(), accepted)))
+    }
+
+    /// What waits for a person, with the time until which it may be approved.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<(Seen, Timestamp)> {
+        let fresh_secs = self.rules.max_event_age_secs;
+        let until = |seen: &Seen| Some(holds_until(seen.event.as_deref()?, fresh_secs));
+        self.view().waiting().filter_map(|seen| Some((seen.clone(), until(seen)?))).collect()
     }
 
     /// Goes on with events that waited for a person who has spoken.

@@ -13,6 +13,8 @@ use super::record::Record;
 /// What the first line names as its predecessor.
 pub(super) const FIRST_PREV: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+const NOT_NEXT: &str = "it does not follow the line before, something was removed, inserted or exchanged";
+
 /// One record with its place in the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -108,20 +110,40 @@ pub fn read_chain(bytes: &[u8]) -> Result<Chain, ChainFault> {
     Ok(chain)
 }
 
-fn link(line: &[u8], before: &Chain) -> Result<(Entry, String), String> {
+/// A line that is read alone: number and text of its entry, and its hash. `before` is the hash of the line before, if
+/// that is known.
+pub(super) fn link_of(line: &[u8], before: Option<&str>) -> Result<(u64, Box<RawValue>, String), String> {
+    #[derive(Deserialize)]
+    struct Place {
+        seq: u64,
+        prev: String,
+    }
+    let (line, hash) = checked(line)?;
+    let place: Place = serde_json::from_str(line.entry.get()).map_err(|e| format!("cannot be read: {e}"))?;
+    if before.is_some_and(|before| before != place.prev) {
+        return Err(NOT_NEXT.to_owned());
+    }
+    Ok((place.seq, line.entry, hash))
+}
+
+/// A line whose hash is that of its text.
+fn checked(line: &[u8]) -> Result<(Line, String), String> {
     let line: Line = serde_json::from_slice(line).map_err(|e| format!("is not a line of a ledger: {e}"))?;
     let hash = hash_of(line.entry.get());
     if hash != line.hash {
         return Err("its text was changed, the hash does not match".to_owned());
     }
+    Ok((line, hash))
+}
+
+fn link(line: &[u8], before: &Chain) -> Result<(Entry, String), String> {
+    let (line, hash) = checked(line)?;
     let entry: Entry = serde_json::from_str(line.entry.get()).map_err(|e| format!("cannot be read: {e}"))?;
     if before.next_seq.is_none() && matches!(entry.record, Record::Carried { .. }) {
         return Ok((entry, hash));
     }
     if entry.prev != before.head {
-        return Err(
-            "it does not follow the line before, something was removed, inserted or exchanged".to_owned()
-        );
+        return Err(NOT_NEXT.to_owned());
     }
     let expected = before.next_seq();
     if entry.seq != expected {

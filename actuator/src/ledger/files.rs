@@ -15,7 +15,7 @@ use crate::error::{ActuatorError, Result};
 const BEGINS: &str = "ledger-";
 const ENDS: &str = ".jsonl";
 /// How often a reader looks again.
-const LOOKS_MAX: usize = 10;
+pub(super) const LOOKS_MAX: usize = 10;
 
 /// How much of a ledger is kept. What decisions rest on is carried over into every file, so that no decision changes
 /// when the oldest file is let go.

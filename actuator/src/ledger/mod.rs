@@ -9,12 +9,14 @@
 
 mod chain;
 mod files;
+mod pages;
 mod record;
 mod store;
 mod view;
 
 pub use chain::{Chain, ChainFault, Entry, read_chain};
 pub use files::{Retention, read_ledger};
+pub use pages::{Page, read_page};
 pub use record::{Intent, Record, Seen, Verb};
 pub use store::{LEDGER_FILE, Ledger};
 pub use view::LedgerView;

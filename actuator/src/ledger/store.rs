@@ -96,6 +96,12 @@ impl Ledger {
         self
     }
 
+    /// Number of the newest entry; 0 before the first.
+    #[must_use]
+    pub fn newest_seq(&self) -> u64 {
+        self.next_seq - 1
+    }
+
     /// What the ledger knows.
     #[must_use]
     pub fn view(&self) -> &LedgerView {

@@ -214,3 +214,71 @@ fn a_crash_between_two_files_loses_nothing() {
         assert!(matches!(chain.entries[n_closed].record, Record::Carried { .. }), "cut at {length:?}");
     }
 }
+
+fn page(dir: &std::path::Path, after: u64, limit: usize) -> (Vec<String>, Option<u64>) {
+    match read_page(dir, after, limit).unwrap() {
+        Page::Entries { entries, more_after } => {
+            (entries.iter().map(|entry| entry.get().to_owned()).collect(), more_after)
+        }
+        other => panic!("{other:?} after {after}"),
+    }
+}
+
+/// Scenario: a ledger of many files is read from every entry on, in pages of several sizes; then a byte changes in the
+/// middle. Guarantees: every page is that stretch of the ledger, word for word; what was let go and what is not there yet is
+/// told; a page holds whatever happened to entries before it, and names the file where its own do not hold.
+#[test]
+fn a_page_is_a_stretch_of_the_ledger() {
+    let (dir, _) = filled(SMALL, 200);
+    let chain = read_ledger(dir.path()).unwrap();
+    let texts: Vec<String> =
+        chain.entries.iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+    let (first, newest) = (chain.entries[0].seq, chain.next_seq() - 1);
+    for (idx, after) in (first - 1..=newest).enumerate() {
+        for limit in [1, 3, 1000] {
+            let (entries, more_after) = page(dir.path(), after, limit);
+            let end = texts.len().min(idx + limit);
+            assert_eq!(entries, &texts[idx..end], "{limit} after {after}");
+            let more = (end < texts.len()).then(|| after + limit as u64);
+            assert_eq!(more_after, more, "{limit} after {after}");
+        }
+    }
+    assert_eq!(page(dir.path(), 0, 1).0, &texts[..1]);
+    assert!(matches!(read_page(dir.path(), 1, 1).unwrap(), Page::LetGo { first: kept } if kept == first));
+    assert!(
+        matches!(read_page(dir.path(), newest + 1, 1).unwrap(), Page::Beyond { newest: n } if n == newest)
+    );
+
+    let (name, bytes) = &files(dir.path())[1];
+    let changed =
+        String::from_utf8(bytes.clone()).unwrap().replacen("\"accepted\":true", "\"accepted\":false", 1);
+    std::fs::write(dir.path().join(name), changed).unwrap();
+    assert!(read_ledger(dir.path()).is_err());
+    assert_eq!(page(dir.path(), newest - 2, 5).0, &texts[texts.len() - 2..]);
+    let Err(ActuatorError::LedgerBroken { path, why, .. }) = read_page(dir.path(), first - 1, 1000) else {
+        panic!("the change was not found");
+    };
+    assert!(path.ends_with(name) && why.contains("was changed"), "{}: {why}", path.display());
+}
+
+/// Scenario: entries of a hundred kilobytes each, so that places are found by halving. Guarantees: as above.
+#[test]
+fn a_page_is_found_by_halving() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(page(dir.path(), 0, 5).0.is_empty(), "there is no ledger yet");
+    let mut ledger = Ledger::open(dir.path(), at(1)).unwrap();
+    for nth in 0..60 {
+        let why = nth.to_string().repeat(if nth % 7 == 0 { 50_000 } else { 10 });
+        ledger.append(&[Record::Frozen { why }], at(nth)).unwrap();
+    }
+    let entries = read_ledger(dir.path()).unwrap().entries;
+    for after in 0..60 {
+        let expected = serde_json::to_string(&entries[after]).unwrap();
+        assert_eq!(
+            page(dir.path(), after as u64, 1),
+            (vec![expected], (after < 59).then_some(after as u64 + 1))
+        );
+    }
+    let (whole, more_after) = page(dir.path(), 0, 1000);
+    assert!(whole.len() == 60 && more_after.is_none());
+}

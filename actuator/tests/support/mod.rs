@@ -120,14 +120,19 @@ impl World {
         self.dir.path().join("data")
     }
 
-    /// The plan of a policy that allows everything here, with settings on top.
-    pub fn plan(&self, overrides: &[&str]) -> Plan {
-        let yaml = format!(
+    /// A policy that allows everything here.
+    pub fn yaml(&self) -> String {
+        format!(
             "data_dir: {}\napi: {{address: \"127.0.0.1:0\"}}\npolicy:\n  scopes:\n    - name: shop\n      match: {{namespace: shop}}\n      \
              mode: auto\n      repository: {}\n      path: \"apps/{{service}}\"\n      cool_down_secs: 0\n",
             self.data_dir().display(),
             self.bare.display()
-        );
+        )
+    }
+
+    /// Its plan, with settings on top.
+    pub fn plan(&self, overrides: &[&str]) -> Plan {
+        let yaml = self.yaml();
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
         read_texts(&[("test.yaml".to_owned(), yaml)], &overrides).unwrap_or_else(|faults| {
             panic!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))

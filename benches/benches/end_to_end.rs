@@ -2,36 +2,20 @@
 //! it, per item. Reading, writing and checkpoints are not in it.
 #![expect(clippy::unwrap_used, reason = "a bench may stop at any surprise")]
 
-use benches::batches::record;
 use benches::bodies::{self, N_ITEMS};
-use contract::Origin;
+use benches::heart::{heart, received};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use engine::decode::{DecodeLimits, Decoder};
+use engine::decode::Decoder;
 use engine::record::RecordKind;
 use engine::runtime::Core;
-use engine::source::Received;
-use engine::telemetry::Telemetry;
-use pipelines::config::{Plan, read_files};
-use pipelines::service::core_config;
+use pipelines::config::read_files;
 use pipelines::wiring::Judge;
 
 const SECS: u64 = 30;
 
-fn heart(plan: &Plan) -> Core<Decoder, Judge> {
-    let (judge, _) = Judge::new(plan, Origin::Replay).unwrap();
-    let parts = (Decoder::new(DecodeLimits::default()), judge);
-    Core::restore(core_config(plan), parts, None, &Telemetry::new().unwrap()).unwrap()
-}
-
 fn run(c: &mut Criterion, name: &str, kind: RecordKind, body: fn(u64) -> Vec<u8>) {
     let plan = read_files(&[], &[]).unwrap();
-    let received: Vec<Received> = (0..SECS)
-        .map(|sec| Received {
-            partition: "log".into(),
-            next_offset: sec + 1,
-            record: record(kind, sec, body(sec)),
-        })
-        .collect();
+    let received = received(kind, SECS, body);
     let n_bytes = received.iter().map(|received| received.record.body.len() as u64).sum();
     let mut group = c.benchmark_group("end_to_end");
     group

@@ -6,4 +6,5 @@
 pub mod batches;
 pub mod bodies;
 pub mod cases;
+pub mod heart;
 pub mod measure;

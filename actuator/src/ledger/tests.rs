@@ -272,12 +272,9 @@ fn a_page_is_found_by_halving() {
         ledger.append(&[Record::Frozen { why }], at(nth)).unwrap();
     }
     let entries = read_ledger(dir.path()).unwrap().entries;
-    for after in 0..60 {
-        let expected = serde_json::to_string(&entries[after]).unwrap();
-        assert_eq!(
-            page(dir.path(), after as u64, 1),
-            (vec![expected], (after < 59).then_some(after as u64 + 1))
-        );
+    for (after, entry) in (0..).zip(&entries) {
+        let expected = serde_json::to_string(entry).unwrap();
+        assert_eq!(page(dir.path(), after, 1), (vec![expected], (after < 59).then_some(after + 1)));
     }
     let (whole, more_after) = page(dir.path(), 0, 1000);
     assert!(whole.len() == 60 && more_after.is_none());

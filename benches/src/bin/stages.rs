@@ -6,19 +6,13 @@
 use std::hint::black_box;
 use std::io::Write as _;
 
-use benches::batches::{by_second, progress, record};
+use benches::batches::{by_second, progress};
 use benches::bodies::{self, N_ITEMS};
+use benches::heart::{heart, received};
 use benches::measure::alone;
-use contract::Origin;
-use engine::decode::{DecodeLimits, Decoder};
 use engine::record::RecordKind;
-use engine::runtime::Core;
-use engine::source::Received;
-use engine::telemetry::Telemetry;
 use pipelines::config::read_files;
 use pipelines::features::{FeatureParams, Features};
-use pipelines::service::core_config;
-use pipelines::wiring::Judge;
 
 /// As the program itself.
 #[global_allocator]
@@ -44,21 +38,14 @@ fn window_ns(kind: RecordKind, body: Body) -> f64 {
 /// From bytes to what is said about them.
 fn end_to_end_ns(kind: RecordKind, body: Body) -> f64 {
     let plan = read_files(&[], &[]).unwrap();
-    let received: Vec<Received> = (0..SECS)
-        .map(|sec| Received {
-            partition: "log".into(),
-            next_offset: sec + 1,
-            record: record(kind, sec, body(sec)),
-        })
-        .collect();
-    let heart = || {
-        let (judge, _) = Judge::new(&plan, Origin::Replay).unwrap();
-        let parts = (Decoder::new(DecodeLimits::default()), judge);
-        Core::restore(core_config(&plan), parts, None, &Telemetry::new().unwrap()).unwrap()
-    };
-    alone(ROUNDS, heart, |mut heart| {
-        received.iter().for_each(|one| drop(black_box(heart.take(one).unwrap())));
-    })
+    let received = received(kind, SECS, body);
+    alone(
+        ROUNDS,
+        || heart(&plan),
+        |mut heart| {
+            received.iter().for_each(|one| drop(black_box(heart.take(one).unwrap())));
+        },
+    )
 }
 
 fn main() -> std::io::Result<()> {

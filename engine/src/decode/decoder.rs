@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::cache::Caches;
 use super::drops::Drops;
-use super::error::DecodeError;
+use super::error::{DecodeError, WireFault};
 use super::limits::DecodeLimits;
 use super::logs::{LogColumns, LogsHeld};
 use super::metrics::{MetricColumns, MetricsHeld};
@@ -95,7 +95,8 @@ impl Decoder {
         match stop {
             Stop::Malformed(fault) => DecodeError::Malformed { what, fault },
             Stop::TooMany => DecodeError::TooMany { limit: self.limits.items_max },
-            Stop::SpeaksLate => unreachable!("speakers anywhere are never late"),
+            // none is left: where they may stand anywhere, none is late
+            Stop::SpeaksLate => DecodeError::Malformed { what, fault: WireFault::Repeated },
         }
     }
 

@@ -14,7 +14,7 @@ fn cpu_ns() -> f64 {
 }
 
 /// Nanoseconds of processor time that one call took.
-fn took_ns<T>(work: impl FnOnce() -> T) -> f64 {
+pub fn took_ns<T>(work: impl FnOnce() -> T) -> f64 {
     let began = cpu_ns();
     black_box(work());
     cpu_ns() - began

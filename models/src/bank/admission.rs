@@ -1,11 +1,12 @@
 //! Which series deserve the full tier under a memory budget: a rule that can be read off and asked about.
 //!
 //! Usefulness = weight given by the caller (0 to 1: a golden signal of a service counts more than a pod's gauge) times
-//! the share of recent points that change (a series that never moves needs no model). While there is room, everything
-//! above the least usefulness is admitted. Without room a series takes the place of the least useful one if it is more
-//! useful by the margin, so that places do not flap. Not done here: holding any state of a detector.
+//! the share of recent points that change (a series that never moves needs no model). While there is room, everything is
+//! admitted from its first point on, unless a least usefulness is asked for. Without room a series takes the place of the
+//! least useful one if it is more useful by the margin, so that places do not flap; those that never moved go first. Not
+//! done here: holding any state of a detector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub struct AdmissionParams {
 
 impl Default for AdmissionParams {
     fn default() -> Self {
-        Self { budget_bytes: 64 << 20, usefulness_min: 0.02, margin: 1.5 }
+        Self { budget_bytes: 64 << 20, usefulness_min: 0.0, margin: 1.5 }
     }
 }
 
@@ -82,13 +83,15 @@ pub enum Admitted {
 /// ```
 ///
 /// # Invariants
-/// At most `budget_bytes / bytes_per_series` series have a place.
+/// At most `budget_bytes / bytes_per_series` series have a place; `ranks` holds the same series as `held`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Admission {
     params: AdmissionParams,
     places: usize,
     /// Usefulness when a series last asked.
     held: BTreeMap<u64, f64>,
+    /// The same, least useful first: the bits of a number from 0 to 1 are ordered as it is.
+    ranks: BTreeSet<(u64, u64)>,
     refused: u64,
     replaced: u64,
 }
@@ -98,15 +101,16 @@ impl Admission {
     #[must_use]
     pub fn new(params: &AdmissionValidParams, bytes_per_series: usize) -> Self {
         let places = usize::try_from(params.0.budget_bytes).unwrap_or(usize::MAX) / bytes_per_series.max(1);
-        Self { params: params.0, places, held: BTreeMap::new(), refused: 0, replaced: 0 }
+        let (held, ranks) = (BTreeMap::new(), BTreeSet::new());
+        Self { params: params.0, places, held, ranks, refused: 0, replaced: 0 }
     }
 
-    /// A series asks for a place, or tells its new usefulness. Asking is rare (once in many points): it may look at all
-    /// places.
+    /// A series asks for a place, or tells its new usefulness.
     pub fn ask(&mut self, series: u64, usefulness: f64) -> Admitted {
-        let usefulness = if usefulness.is_finite() { usefulness.clamp(0.0, 1.0) } else { 0.0 };
-        if let Some(held) = self.held.get_mut(&series) {
-            *held = usefulness;
+        let usefulness = if usefulness > 0.0 { usefulness.min(1.0) } else { 0.0 };
+        if self.held.contains_key(&series) {
+            self.leave(series);
+            self.hold(series, usefulness);
             return Admitted::Already;
         }
         if usefulness < self.params.usefulness_min {
@@ -114,19 +118,18 @@ impl Admission {
             return Admitted::Useless;
         }
         if self.held.len() < self.places {
-            self.held.insert(series, usefulness);
+            self.hold(series, usefulness);
             return Admitted::Room;
         }
         self.replace(series, usefulness)
     }
 
     fn replace(&mut self, series: u64, usefulness: f64) -> Admitted {
-        let least =
-            self.held.iter().min_by(|a, b| a.1.total_cmp(b.1)).map(|(series, useful)| (*series, *useful));
+        let least = self.ranks.first().map(|(useful, series)| (*series, f64::from_bits(*useful)));
         match least {
             Some((out, useful)) if usefulness > self.params.margin * useful => {
-                self.held.remove(&out);
-                self.held.insert(series, usefulness);
+                self.leave(out);
+                self.hold(series, usefulness);
                 self.replaced += 1;
                 Admitted::Instead(out)
             }
@@ -139,7 +142,14 @@ impl Admission {
 
     /// A series ended; its place is free.
     pub fn leave(&mut self, series: u64) {
-        self.held.remove(&series);
+        if let Some(useful) = self.held.remove(&series) {
+            self.ranks.remove(&(useful.to_bits(), series));
+        }
+    }
+
+    fn hold(&mut self, series: u64, usefulness: f64) {
+        self.held.insert(series, usefulness);
+        self.ranks.insert((usefulness.to_bits(), series));
     }
 
     /// What is to be saved: who holds a place and how useful it was, times refused, times replaced.
@@ -149,7 +159,8 @@ impl Admission {
 
     /// These rules with a saved standing.
     pub(super) fn with_standing(&self, (held, refused, replaced): (BTreeMap<u64, f64>, u64, u64)) -> Self {
-        Self { params: self.params, places: self.places, held, refused, replaced }
+        let ranks = held.iter().map(|(series, useful)| (useful.to_bits(), *series)).collect();
+        Self { params: self.params, places: self.places, held, ranks, refused, replaced }
     }
 
     /// Who holds a place.
@@ -200,6 +211,8 @@ mod tests {
         let usefulness = |series: u64| (series * 7919 % 1000) as f64 / 1000.0;
         for series in 0..10_000 {
             admission.ask(series, usefulness(series));
+            let least = admission.held.values().copied().fold(f64::INFINITY, f64::min);
+            assert_eq!(admission.ranks.first().map(|(useful, _)| f64::from_bits(*useful)), Some(least));
             if series % 97 == 0 {
                 admission.leave(series / 2);
             }
@@ -211,7 +224,10 @@ mod tests {
         }
         assert!(admission.held.values().all(|useful| *useful * 1.5 >= 0.66), "{:?}", admission.held);
         assert!(admission.counts().0 > 0 && admission.counts().1 > 0);
-        assert_eq!(admission.ask(1_000_000, 0.0), Admitted::Useless);
-        assert_eq!(admission.ask(1_000_001, f64::NAN), Admitted::Useless);
+        assert_eq!(admission.ranks.len(), admission.held.len());
+        assert!(matches!(admission.ask(1_000_000, 0.0), Admitted::Full(_)));
+        assert!(matches!(admission.ask(1_000_001, f64::NAN), Admitted::Full(_)));
+        let params = AdmissionParams { usefulness_min: 0.02, ..AdmissionParams::default() };
+        assert_eq!(Admission::new(&params.check().unwrap(), 4096).ask(1, 0.01), Admitted::Useless);
     }
 }

@@ -197,6 +197,12 @@ impl HotSurprise {
         self.points ^ u32::from(self.masses[VIEWS - 1][NODES - 1])
     }
 
+    /// Whether it is time to ask for a place in the full tier: at the first point, and every so many points.
+    #[inline]
+    pub(super) fn asks(&self) -> bool {
+        self.points == 1 || self.points.is_multiple_of(super::ASK_POINTS)
+    }
+
     /// Points seen.
     #[must_use]
     pub fn points(&self) -> u32 {

@@ -98,7 +98,7 @@ mod tests {
             let without = scores(&mut bank, alone, start.iter().copied().take(60));
             let standing = bank.standing(like).unwrap();
             assert_eq!((standing.basis, standing.tier), (Basis::Inherited, Tier::Full), "seed {seed}");
-            assert_eq!(bank.standing(alone).unwrap().tier, Tier::Hot, "seed {seed}");
+            assert_eq!(bank.standing(alone).unwrap().points, 60, "seed {seed}");
             assert!(with[0].is_some() && without[19].is_none(), "seed {seed}");
             let fall = scores(&mut bank, like, [(4380, 0.0)].into_iter())[0].unwrap();
             let most = with[20..].iter().flatten().copied().fold(0.0, f64::max);

@@ -141,9 +141,9 @@ fn a_saved_series_is_no_larger_than_a_live_one() {
         };
         let points: Vec<BankPoint> = series.iter().map(&mut point).collect();
         whole.observe(&points, &mut judged);
-        if minute == 240 {
+        if minute == 120 {
             let each = whole.save().len() / 1000;
-            println!("after four hours: {each} of {live} bytes");
+            println!("after two hours: {each} of {live} bytes");
             assert!(each < live / 2, "{each}");
         }
     }

@@ -1,8 +1,9 @@
 //! Both tiers together: every series in the hot tier, the useful ones also in the full tier.
 //!
 //! A batch is scored hot first; series that have a place in the full tier are scored there as well, and its reading
-//! counts once it is mature. A hot series asks for a place every [`ASK_POINTS`] points. Not done here: threads, time
-//! limits of idle series (the caller removes them).
+//! counts once it is mature. A series asks for a place at its first point, so that the full tier misses nothing where there
+//! is room, and again every [`ASK_POINTS`] points, when it is known how useful it is. Not done here: threads, time limits of
+//! idle series (the caller removes them).
 
 use super::admission::{Admission, Admitted};
 use super::full::{Row, RowPoint, SurpriseColumns};
@@ -88,7 +89,7 @@ pub(super) enum Place {
 /// let saved = bank.save();
 /// assert!(bank.remove(series) && bank.is_empty());
 /// bank.load(&saved).unwrap();
-/// assert_eq!(bank.standing(series).unwrap().points, 273);
+/// assert_eq!(bank.standing(series).unwrap().points, 400);
 /// ```
 ///
 /// # Invariants
@@ -210,7 +211,7 @@ impl Bank {
             return Judged::Not;
         };
         let score = hot.observe(point.at, point.value, point.lesson);
-        let asks = score.is_some() && hot.points().is_multiple_of(ASK_POINTS);
+        let asks = hot.asks();
         let in_hot = score.map_or(Judged::Not, Judged::Hot);
         if !asks && hot.seat == Seat::Hot {
             return in_hot;

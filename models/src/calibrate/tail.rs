@@ -37,8 +37,9 @@ const SHRINK_BITS: u32 = 6;
 ///
 /// # Order of calls
 /// [`Self::p_value`] of a score first, [`Self::observe`] of the same score after; p-values mean little until
-/// [`Self::maturity`] says `Mature`. Scores that are held back from learning are observed too: the calibration is of what
-/// the detector says, not of what is normal. One calibrator holds scores of one kind: not of two tiers.
+/// [`Self::maturity`] says `Mature`. Scores of points that are held back from learning may be observed or not: observed, a
+/// series that is often unusual calms down sooner; not observed, an anomaly does not hide the next one. One calibrator holds
+/// scores of one kind: not of two tiers.
 ///
 /// # Invariants
 /// `blocks` are the sums of `counts`; `above` and `excess` are those of the bins after `edge`.

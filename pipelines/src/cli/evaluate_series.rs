@@ -36,7 +36,7 @@ pub(super) enum SeriesTier {
 impl Printing<'_> {
     fn detector(&self) -> Result<SeriesDetector, Exit> {
         if self.tier == SeriesTier::Hot {
-            return Ok(SeriesDetector::Hot);
+            return Ok(SeriesDetector::hot());
         }
         SeriesDetector::without(self.without).ok_or_else(|| {
             eprintln!(
@@ -90,7 +90,7 @@ fn points(printing: &Printing<'_>, series: Result<Vec<LabelledSeries>, Recording
             (series, scored)
         })
         .collect();
-    let report = point_report(&scored);
+    let report = point_report(&scored, &detector);
     let caption = |nth: usize| {
         let r = &report.per_series[nth];
         let vus = r.vus_pr.map_or_else(|| "no anomaly".to_owned(), |vus| format!("VUS-PR {vus:.3}"));
@@ -148,8 +148,8 @@ fn point_summary(report: &PointReport) -> String {
     let ((low, high), (least, most)) = (report.vus_pr_interval, report.event_recall_per_week_interval);
     format!(
         "VUS-PR {:.3} [{low:.2}, {high:.2}], AUC-PR {:.3} over {} of {} series; event recall {:.3} [{least:.2}, {most:.2}] \
-         at {:.2} false episodes a series-week (budget {} alarms a day), {:.3} at one a day; {} points, {:.0} ns/point, \
-         {} bytes/series",
+         at {:.2} false episodes a series-week (budget {:.2} alarms a day), {:.3} at one a day; by default {:.3} at {:.2} a \
+         series-week; {} points, {:.0} ns/point, {} bytes/series",
         report.vus_pr,
         report.auc_pr,
         report.series_with_anomalies,
@@ -158,6 +158,8 @@ fn point_summary(report: &PointReport) -> String {
         report.false_episodes_per_week,
         report.alarms_per_day,
         report.event_recall_at_1_false_alarm_per_day,
+        report.event_recall_by_default,
+        report.false_episodes_per_week_by_default,
         report.points,
         report.ns_per_point,
         report.bytes_per_series,

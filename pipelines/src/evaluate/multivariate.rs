@@ -158,7 +158,7 @@ fn plotted(machine: &Machine, metric: usize, scores: Vec<f64>, state_bytes: usiz
         labels: machine.labels.clone(),
         scored: 0..scores.len(),
     };
-    (series, ScoredSeries { scores, alarm_scores: Vec::new(), nanos: 0, state_bytes })
+    (series, ScoredSeries { scores, alarms: Vec::new(), nanos: 0, state_bytes })
 }
 
 /// Labelled events of a machine and how many false alarms are allowed.

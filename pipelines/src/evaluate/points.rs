@@ -2,16 +2,18 @@
 //!
 //! Ranking: AUC-PR and VUS-PR (buffer of 20 points), means over the series that have an anomaly among their scored
 //! points. Events: every series has its own threshold from the alarm budget that production runs; one budget serves all
-//! series, the largest of a fixed list that keeps false episodes within the limit *on average over the series*. That
-//! choice looks at the labels, as the limit itself does. Nothing is point-adjusted. Not done here: reading files.
+//! series, the largest of a fixed list (found by halving it) that keeps false episodes within the limit *on average over the
+//! series*. That choice looks at the labels, as the limit itself does; what the default budget finds is told beside it. A
+//! budget is a whole run: what an episode withholds from learning is part of it. Nothing is point-adjusted. Not done here:
+//! reading files.
 
-use models::RawScore;
+use std::collections::BTreeMap;
+
 use models::accuracy::{Found, Reach, auc_pr, episodes_found, vus_pr};
-use models::calibrate::{AlarmBudget, BudgetParams, Surprise, TailCalibrator, TailParams};
 use serde::Serialize;
 
 use super::resample::{bootstrap, mean};
-use super::series::{LabelledSeries, ScoredSeries};
+use super::series::{LabelledSeries, ScoredSeries, SeriesDetector, score_series};
 
 /// Buffer of VUS-PR, points.
 const BUFFER_POINTS: usize = 20;
@@ -62,6 +64,10 @@ pub struct PointReport {
     pub alarms_per_day: f64,
     /// From the first point of an episode to its first alarm, median over found episodes, there.
     pub median_delay_points: Option<f64>,
+    /// Share of all labelled episodes found with the settings as they are, one alarm a day by default.
+    pub event_recall_by_default: f64,
+    /// False episodes a series-week with them.
+    pub false_episodes_per_week_by_default: f64,
     /// Series.
     pub series: usize,
     /// Series with an anomaly among their scored points.
@@ -85,17 +91,48 @@ struct AtBudget {
     false_per_day: f64,
 }
 
-/// Computes the report.
+/// The budgets tried so far.
+#[derive(Debug)]
+struct Budgets<'a> {
+    series: &'a [(LabelledSeries, ScoredSeries)],
+    detector: &'a SeriesDetector,
+    tried: BTreeMap<usize, AtBudget>,
+}
+
+impl Budgets<'_> {
+    fn at(&mut self, nth: usize) -> &AtBudget {
+        let (series, detector) = (self.series, self.detector);
+        self.tried.entry(nth).or_insert_with(|| {
+            let alarms_per_day = BUDGET_PER_DAY_MIN * BUDGET_RATIO.powi(nth as i32);
+            let detector = detector.with_alarms_per_day(alarms_per_day);
+            at_budget(series, alarms_per_day, alarms_of_all(series, &detector))
+        })
+    }
+
+    /// The largest budget whose false episodes are within the limit, as halving the list finds it.
+    fn within(&mut self, false_per_day_max: f64) -> usize {
+        let (mut low, mut high) = (0, BUDGETS - 1);
+        while low < high {
+            let middle = (low + high).div_ceil(2);
+            if self.at(middle).false_per_day <= false_per_day_max {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        self.at(low);
+        low
+    }
+}
+
+/// Computes the report on series that `detector` has scored.
 #[must_use]
-pub fn point_report(series: &[(LabelledSeries, ScoredSeries)]) -> PointReport {
-    let surprises: Vec<Vec<Surprise>> =
-        series.iter().map(|(series, scored)| surprises(series, scored)).collect();
-    let budgets: Vec<AtBudget> =
-        budgets_per_day().map(|budget| at_budget(series, &surprises, budget)).collect();
-    let within = |limit_per_day: f64| {
-        budgets.iter().rev().find(|at| at.false_per_day <= limit_per_day).unwrap_or(&budgets[0])
-    };
-    let (daily, weekly) = (within(1.0), within(1.0 / 7.0));
+pub fn point_report(series: &[(LabelledSeries, ScoredSeries)], detector: &SeriesDetector) -> PointReport {
+    let mut budgets = Budgets { series, detector, tried: BTreeMap::new() };
+    let (daily, weekly) = (budgets.within(1.0), budgets.within(1.0 / 7.0));
+    let as_is = series.iter().map(|(_, scored)| scored.alarms.clone()).collect();
+    let as_is = at_budget(series, f64::NAN, as_is);
+    let (daily, weekly) = (&budgets.tried[&daily], &budgets.tried[&weekly]);
     let mut per_series: Vec<PointResult> = series
         .iter()
         .enumerate()
@@ -119,6 +156,8 @@ pub fn point_report(series: &[(LabelledSeries, ScoredSeries)]) -> PointReport {
         false_episodes_per_week: 7.0 * weekly.false_per_day,
         alarms_per_day: weekly.alarms_per_day,
         median_delay_points: delays.get(delays.len() / 2).map(|&delay| delay as f64),
+        event_recall_by_default: recall(&as_is.found, &all),
+        false_episodes_per_week_by_default: 7.0 * as_is.false_per_day,
         series: series.len(),
         series_with_anomalies: vus.len(),
         points,
@@ -128,46 +167,35 @@ pub fn point_report(series: &[(LabelledSeries, ScoredSeries)]) -> PointReport {
     }
 }
 
-fn budgets_per_day() -> impl Iterator<Item = f64> {
-    std::iter::successors(Some(BUDGET_PER_DAY_MIN), |budget| Some(budget * BUDGET_RATIO)).take(BUDGETS)
-}
-
 fn recall(found: &[Found], drawn: &[usize]) -> f64 {
     let episodes: usize = drawn.iter().map(|&nth| found[nth].episodes).sum();
     let hits: usize = drawn.iter().map(|&nth| found[nth].delays_points.len()).sum();
     if episodes == 0 { 0.0 } else { hits as f64 / episodes as f64 }
 }
 
-/// Raw scores as decades of rarity among the past scores of the same series.
-fn surprises(series: &LabelledSeries, scored: &ScoredSeries) -> Vec<Surprise> {
-    let params = TailParams::default().check().expect("defaults are within their ranges");
-    let mut tail = TailCalibrator::new(&params);
-    let points = series.at.iter().zip(&scored.alarm_scores);
-    let surprise = |(&at, score): (&i64, &Option<f64>)| {
-        let raw = RawScore::new((*score)?)?;
-        let decades = tail.maturity().is_mature().then(|| tail.p_value(raw).surprise());
-        tail.observe(at, raw);
-        decades
-    };
-    points.map(surprise).map(|found| found.unwrap_or(Surprise::clamped(0.0))).collect()
+/// Alarms of every series, by two threads.
+fn alarms_of_all(series: &[(LabelledSeries, ScoredSeries)], detector: &SeriesDetector) -> Vec<Vec<usize>> {
+    let of = |(series, _): &(LabelledSeries, ScoredSeries)| score_series(series, detector).alarms;
+    let (even, odd) = std::thread::scope(|scope| {
+        let even = scope.spawn(|| series.iter().step_by(2).map(of).collect::<Vec<_>>());
+        let odd: Vec<_> = series.iter().skip(1).step_by(2).map(of).collect();
+        (even.join().expect("a detector never panics"), odd)
+    });
+    let (mut even, mut odd) = (even.into_iter(), odd.into_iter());
+    (0..series.len()).filter_map(|nth| if nth % 2 == 0 { even.next() } else { odd.next() }).collect()
 }
 
 fn at_budget(
     series: &[(LabelledSeries, ScoredSeries)],
-    surprises: &[Vec<Surprise>],
     alarms_per_day: f64,
+    mut alarms: Vec<Vec<usize>>,
 ) -> AtBudget {
-    let params = BudgetParams { alarms_per_day, ..BudgetParams::default() };
-    let params = params.check().expect("the budgets lie in the allowed range");
-    let (mut alarms, mut found, mut days) = (Vec::new(), Vec::new(), 0.0);
-    for ((series, _), surprises) in series.iter().zip(surprises) {
-        let mut budget = AlarmBudget::new(&params);
-        let steps = series.at.iter().zip(surprises).map(|(&at, &surprise)| budget.step(at, surprise));
-        let alarm_steps = steps.enumerate().filter(|(_, step)| step.state.is_alarm());
+    let (mut found, mut days) = (Vec::new(), 0.0);
+    for ((series, _), alarms) in series.iter().zip(&mut alarms) {
         let from = series.scored.start;
-        let scored: Vec<usize> = alarm_steps.filter_map(|(nth, _)| nth.checked_sub(from)).collect();
+        alarms.retain(|nth| *nth >= from);
+        let scored: Vec<usize> = alarms.iter().map(|nth| nth - from).collect();
         found.push(episodes_found(&series.labels[series.scored.clone()], &scored, REACH));
-        alarms.push(scored.iter().map(|nth| nth + from).collect());
         days += series.scored_days();
     }
     let false_alarms: usize = found.iter().map(|found| found.false_alarms).sum();

@@ -1,8 +1,9 @@
-//! Labelled single series: reading them, and the run of the production detector over them.
+//! Labelled single series: reading them, and the run of production over them.
 //!
-//! The detector has its default settings and sees the points one by one in the order of the file; what it has scored is
-//! never touched again. A point that it cannot use (no number, a repeated timestamp) keeps the score of the point before.
-//! Not done here: thresholds, figures.
+//! A series is judged by the code of the scoring stage ([`Solo`]) with its default settings: both tiers, the alarm budget,
+//! the episodes and what they withhold from learning. It sees the points one by one in the order of the file; what it has
+//! scored is never touched again. A point that it cannot use (no number, a repeated timestamp) keeps the score of the point
+//! before. Not done here: thresholds, figures.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,12 @@ use engine::record::{NANOS_PER_SEC, UnixNanos};
 use engine::time::clock::Clock;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use models::bank::HotSurprise;
-use models::univariate::{Lesson, MeanSurprise, SurpriseParams, SurpriseValidParams};
+use models::bank::{AdmissionParams, Judged};
+use models::univariate::SurpriseParams;
 
 use super::canaryrec::RecordingError;
+use crate::config::read_texts;
+use crate::scoring::{SeriesParams, Solo};
 
 /// One labelled series.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,31 +51,36 @@ impl LabelledSeries {
 pub struct ScoredSeries {
     /// A score for every point; 0 before the first one.
     pub scores: Vec<f64>,
-    /// What alarms are raised by, for every point that had a reading.
-    pub alarm_scores: Vec<Option<f64>>,
+    /// Points that were alarms, by their number: an episode opened there, or rose.
+    pub alarms: Vec<usize>,
     /// Nanoseconds that the run took.
     pub nanos: i64,
     /// State at the end, bytes.
     pub state_bytes: usize,
 }
 
-/// Which of production's detectors is run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum SeriesDetector {
-    /// The full tier.
-    Full(SurpriseValidParams),
-    /// The small one that every series has.
-    Hot,
-}
+/// Production's way of judging a series, with its default settings or with parts left out.
+#[derive(Debug, Clone)]
+pub struct SeriesDetector(SeriesParams);
 
 impl SeriesDetector {
     /// What production runs.
     #[must_use]
     pub fn full() -> Self {
-        Self::without(&[]).expect("defaults are within their ranges")
+        let plan = read_texts(&[], &[]).expect("the defaults are checked by a test");
+        let params = SeriesParams::new(&plan.series, plan.time.window_secs);
+        Self(params.expect("defaults are within their ranges"))
     }
 
-    /// The full tier without some of its views, to see what they are worth; `None` if none is left or one does not exist.
+    /// The same without memory for the full tier.
+    #[must_use]
+    pub fn hot() -> Self {
+        let none = AdmissionParams { budget_bytes: 0, ..AdmissionParams::default() };
+        let admission = none.check().expect("no memory is within its range");
+        Self(SeriesParams { admission, ..Self::full().0 })
+    }
+
+    /// Without some views of the full tier, to see what they are worth; `None` if none is left or one does not exist.
     #[must_use]
     pub fn without(views: &[u32]) -> Option<Self> {
         let mut params = SurpriseParams::default();
@@ -80,30 +88,14 @@ impl SeriesDetector {
             let bit = 1_u32.checked_shl(*view).filter(|bit| params.views & bit != 0)?;
             params.views &= !bit;
         }
-        params.check().ok().map(Self::Full)
+        Some(Self(SeriesParams { surprise: params.check().ok()?, ..Self::full().0 }))
     }
 
-    /// (score, what alarms are raised by) of every point that has a reading, and the bytes of state.
-    fn run(&self, series: &LabelledSeries) -> (Vec<Option<(f64, f64)>>, usize) {
-        let points = series.at.iter().zip(&series.values);
-        match self {
-            Self::Full(params) => {
-                let mut detector = MeanSurprise::new(params);
-                let scores = points.map(|(&at, &value)| {
-                    let reading = detector.observe(at, value, Lesson::Learn)?;
-                    Some((reading.score.value(), reading.onset))
-                });
-                (scores.collect(), detector.state_bytes())
-            }
-            Self::Hot => {
-                let mut detector = HotSurprise::new();
-                let scores = points.map(|(&at, &value)| {
-                    let reading = detector.observe(at, value, Lesson::Learn)?;
-                    Some((reading.score.value(), reading.surprise))
-                });
-                (scores.collect(), size_of::<HotSurprise>())
-            }
-        }
+    /// With so many alarms a day, for the series and for the service that it stands for.
+    #[must_use]
+    pub fn with_alarms_per_day(&self, alarms_per_day: f64) -> Self {
+        let budget = self.0.each.with_alarms_per_day(alarms_per_day);
+        Self(SeriesParams { each: budget, shared: budget, ..self.0.clone() })
     }
 }
 
@@ -112,16 +104,21 @@ impl SeriesDetector {
 pub fn score_series(series: &LabelledSeries, detector: &SeriesDetector) -> ScoredSeries {
     let clock = Clock::system();
     let started = clock.now();
-    let (readings, state_bytes) = detector.run(series);
-    let nanos = clock.now() - started;
-    let mut last = 0.0;
-    let scores = readings.iter().map(|reading| {
-        last = reading.map_or(last, |(score, _)| score);
-        last
-    });
-    let scores = scores.collect();
-    let alarm_scores = readings.iter().map(|reading| reading.map(|(_, alarm)| alarm)).collect();
-    ScoredSeries { scores, alarm_scores, nanos, state_bytes }
+    let mut solo = Solo::new(&detector.0);
+    let (mut scores, mut alarms, mut last) = (Vec::with_capacity(series.at.len()), Vec::new(), 0.0);
+    for (nth, (&at, &value)) in series.at.iter().zip(&series.values).enumerate() {
+        let step = solo.step(at, value);
+        last = match step.judged {
+            Judged::Not => last,
+            Judged::Hot(reading) => reading.score.value(),
+            Judged::Full(reading) => reading.score.value(),
+        };
+        scores.push(last);
+        if step.is_alarm {
+            alarms.push(nth);
+        }
+    }
+    ScoredSeries { scores, alarms, nanos: clock.now() - started, state_bytes: solo.model_bytes() }
 }
 
 /// All `.csv.zst` files below a folder, sorted by path.

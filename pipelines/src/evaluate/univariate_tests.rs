@@ -61,32 +61,33 @@ fn the_scorer_agrees_with_published_results() {
 }
 
 /// Scenario: all files of the Numenta benchmark.
-/// Guarantees: with a threshold from other files the score is at least 68, and the table of published detectors gives
+/// Guarantees: with a threshold from other files the score is at least 70, and the table of published detectors gives
 /// the known figures of ARTime and Numenta HTM on these files (73.3 and 68.0).
 #[test]
 fn nab_keeps_its_floor() {
     let Some(folder) = folder_of("nab") else { return };
     let (report, _) = evaluate_nab(&folder, &SeriesDetector::full(), None).unwrap();
-    assert!(report.cross_fitted >= 68.0, "{} {:?}", report.cross_fitted, report.cross_fitted_interval);
+    assert!(report.cross_fitted >= 70.0, "{} {:?}", report.cross_fitted, report.cross_fitted_interval);
     let of = |name: &str| report.published.iter().find(|other| other.detector == name).unwrap().standard;
     assert!((of("ARTime") - 73.3).abs() < 0.05 && (of("numenta") - 68.0).abs() < 0.05, "{report:?}");
 }
 
 /// Scenario: the five smallest files of the 2018 KPIs, four of them with a point every five minutes.
-/// Guarantees: VUS-PR (20 points) of at least .30 on average (means over all: see `docs/univariate.md`), and alarms of
+/// Guarantees: VUS-PR (20 points) of at least .28 on average (means over all: see `docs/univariate.md`), and alarms of
 /// the budget that find something.
 #[test]
 fn kpi2018_keeps_its_floor() {
     let Some(folder) = folder_of("kpi2018") else { return };
     let mut files = csv_files(&folder).unwrap();
     files.sort_by_key(|path| std::fs::metadata(path).unwrap().len());
+    let detector = SeriesDetector::full();
     let scored = files.iter().take(5).map(|path| {
         let series = kpi2018::read_file(&folder, path).unwrap();
-        let scored = score_series(&series, &SeriesDetector::full());
+        let scored = score_series(&series, &detector);
         (series, scored)
     });
-    let report = point_report(&scored.collect::<Vec<_>>());
-    assert!(report.vus_pr >= 0.30, "{} {:?}", report.vus_pr, report.vus_pr_interval);
+    let report = point_report(&scored.collect::<Vec<_>>(), &detector);
+    assert!(report.vus_pr >= 0.28, "{} {:?}", report.vus_pr, report.vus_pr_interval);
     assert!(report.event_recall_at_1_false_alarm_per_week > 0.0, "{report:?}");
 }
 
@@ -95,10 +96,11 @@ fn kpi2018_keeps_its_floor() {
 #[test]
 fn mscloud_keeps_its_floor() {
     let Some(folder) = folder_of("mscloud") else { return };
+    let detector = SeriesDetector::full();
     let scored = read_mscloud(&folder).unwrap().into_iter().map(|series| {
-        let scored = score_series(&series, &SeriesDetector::full());
+        let scored = score_series(&series, &detector);
         (series, scored)
     });
-    let report = point_report(&scored.collect::<Vec<_>>());
+    let report = point_report(&scored.collect::<Vec<_>>(), &detector);
     assert!(report.vus_pr >= 0.68, "{} {:?}", report.vus_pr, report.vus_pr_interval);
 }

@@ -34,7 +34,8 @@ pub(crate) struct Step {
 pub(crate) struct Scratch {
     places: Vec<usize>,
     batch: Vec<BankPoint>,
-    judged: Vec<Judged>,
+    /// What became of the points of the last step that found room.
+    pub(super) judged: Vec<Judged>,
 }
 
 /// The series of one service.
@@ -116,8 +117,7 @@ impl Book {
             }
             let surprise = record.surprise(&seen, params);
             if let Some(alarm) = self.pool.step(*place, point.at, surprise) {
-                step.alarms += u64::from(alarm.state.is_alarm());
-                record.follow(seen, &alarm, params);
+                step.alarms += u64::from(record.follow(seen, &alarm, params));
             }
         }
         step

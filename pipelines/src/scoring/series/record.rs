@@ -1,14 +1,18 @@
 //! What is known of one series beside the state of its detector: how rare its scores are, and what stands about it.
+//!
+//! An episode is opened by the onset of a point, which falls again soon after a change, and lasts while its surprise does,
+//! which stays high for as long as the anomaly. Each is weighed among the past ones of its kind; the hot tier has one score
+//! for both.
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::RawScore;
 use models::absence::Arrivals;
 use models::bank::Judged;
-use models::calibrate::{AlarmStep, Surprise, TailCalibrator};
+use models::calibrate::{AlarmState, AlarmStep, Surprise};
 use models::univariate::{Lesson, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::params::SeriesParams;
+use super::rarity::Rarity;
 use crate::scoring::absence::params as missing;
 
 /// Decades from which on a point is worth telling beside another finding.
@@ -19,7 +23,7 @@ const UNUSUAL_FOR: UnixNanos = 3_600 * NANOS_PER_SEC;
 const CALM_POINTS: u8 = 3;
 /// Time after which a shift or a drift is how the series is now.
 const SHIFT: UnixNanos = 1_800 * NANOS_PER_SEC;
-/// An episode of a series without points is over.
+/// An episode of a series without points for so long, and for longer than is usual for it, is over.
 const SILENT: UnixNanos = 600 * NANOS_PER_SEC;
 /// Weight of a point in the plain level, once it is known.
 const LEVEL_RATE: f64 = 1.0 / 512.0;
@@ -34,8 +38,10 @@ pub(crate) struct Seen {
     pub(crate) expected: f64,
     /// A usual deviation from it.
     pub(crate) deviation: f64,
-    /// How rare such a score is in this series.
+    /// How rare such an onset is in this series: what opens an episode.
     pub(crate) decades: f64,
+    /// How rare such a surprise is: what keeps an episode open.
+    pub(crate) lasting: f64,
     /// Only the full tier tells it.
     pub(crate) shape: Option<Shape>,
     /// Time for which the series was learned, seconds.
@@ -73,9 +79,7 @@ pub(crate) struct Record {
     pub(crate) last_at: UnixNanos,
     /// How far apart its points come.
     pub(crate) arrivals: Arrivals,
-    /// Whether `tail` knows scores of the full tier; those of the two tiers do not compare.
-    is_full: bool,
-    tail: TailCalibrator,
+    rarity: Rarity,
     level: f64,
     spread: f64,
     points: u32,
@@ -91,8 +95,7 @@ impl Record {
             first_at: at,
             last_at: at,
             arrivals: Arrivals::new(&missing()),
-            is_full: false,
-            tail: TailCalibrator::new(&params.tail),
+            rarity: Rarity::new(&params.tail),
             level: 0.0,
             spread: 0.0,
             points: 0,
@@ -115,25 +118,13 @@ impl Record {
         if lesson == Lesson::Learn && value.is_finite() {
             self.learn_level(value);
         }
-        let (is_full, raw, expected, deviation, shape) = match judged {
-            Judged::Not => return None,
-            Judged::Hot(reading) => (false, RawScore::new(reading.surprise)?, level, spread, None),
-            Judged::Full(reading) => {
-                let raw = RawScore::new(reading.surprise)?;
-                (true, raw, reading.expected, reading.deviation, Some(reading.shape))
-            }
+        let (decades, lasting) = self.rarity.weigh((at, lesson), judged, &params.tail)?;
+        let (expected, deviation, shape) = match judged {
+            Judged::Full(reading) => (reading.expected, reading.deviation, Some(reading.shape)),
+            Judged::Hot(_) | Judged::Not => (level, spread, None),
         };
-        if is_full != self.is_full {
-            self.is_full = is_full;
-            self.tail = TailCalibrator::new(&params.tail);
-        }
-        let is_mature = self.tail.maturity().is_mature();
-        let decades = if is_mature { self.tail.p_value(raw).surprise().decades() } else { 0.0 };
-        if lesson == Lesson::Learn {
-            self.tail.observe(at, raw);
-        }
         let learned_secs = (at - self.first_at) as f64 / 1e9;
-        let seen = Seen { at, value, expected, deviation, decades, shape, learned_secs };
+        let seen = Seen { at, value, expected, deviation, decades, lasting, shape, learned_secs };
         self.unusual = match self.unusual {
             _ if decades >= UNUSUAL_DECADES => Some(seen),
             known => known.filter(|known| at.saturating_sub(known.at) < UNUSUAL_FOR),
@@ -152,21 +143,23 @@ impl Record {
         Surprise::clamped(if is_old { seen.decades } else { 0.0 })
     }
 
-    /// Follows the episode through one point.
-    pub(crate) fn follow(&mut self, seen: Seen, step: &AlarmStep, params: &SeriesParams) {
-        if step.state.is_alarm() && self.episode.is_none() {
-            self.episode = Some(Episode { since_at: seen.at, worst: seen, last: seen, calm: 0 });
-            return;
-        }
-        let Some(episode) = &mut self.episode else { return };
-        let is_high = seen.decades >= step.threshold - params.each.values().hysteresis_decades;
+    /// Follows the episode through one point; whether there is something new to say.
+    pub(crate) fn follow(&mut self, seen: Seen, step: &AlarmStep, params: &SeriesParams) -> bool {
+        let Some(episode) = &mut self.episode else {
+            if step.state.is_alarm() {
+                self.episode = Some(Episode { since_at: seen.at, worst: seen, last: seen, calm: 0 });
+            }
+            return step.state.is_alarm();
+        };
+        let is_high = seen.lasting >= step.threshold - params.each.values().hysteresis_decades;
         episode.calm = if is_high { 0 } else { episode.calm.saturating_add(1) };
         if is_high {
             episode.last = seen;
-            if seen.decades > episode.worst.decades {
-                episode.worst = seen;
-            }
         }
+        if seen.decades > episode.worst.decades {
+            episode.worst = seen;
+        }
+        step.state == AlarmState::Rose
     }
 
     /// Ends an episode that is over; why, in words.
@@ -175,7 +168,7 @@ impl Record {
         let lasting = matches!(episode.last.shape, Some(Shape::LevelShift | Shape::Drift));
         let why = if episode.calm >= CALM_POINTS {
             "it is within the usual again"
-        } else if self.last_at.saturating_add(SILENT) < now {
+        } else if self.is_silent(now) {
             "it has no values any more"
         } else if lasting && episode.since_at.saturating_add(SHIFT) <= now {
             "it has stayed at its new level, which is learned from now on"
@@ -184,6 +177,11 @@ impl Record {
         };
         self.episode = None;
         Some(why)
+    }
+
+    fn is_silent(&self, now: UnixNanos) -> bool {
+        let usual = self.arrivals.due_secs().unwrap_or(0.0);
+        self.last_at.saturating_add(SILENT.max((usual * 1e9) as UnixNanos)) < now
     }
 
     fn learn_level(&mut self, value: f64) {

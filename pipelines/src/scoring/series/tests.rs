@@ -105,7 +105,8 @@ fn trouble_of_two_signals_alerts_and_clears() {
     let mut shop = Shop::new(&[], 3);
     let healthy = shop.run(3 * DAY, NOTHING);
     assert!(findings(&healthy).iter().all(|finding| finding.level == Level::Monitor));
-    assert!(shop.watch.counts().alarms <= 4, "{:?}", shop.watch.counts());
+    // five series of which two days count: half of their budgets
+    assert!(shop.watch.counts().alarms <= 5, "{:?}", shop.watch.counts());
     shop.run(30, NOTHING);
     let wrong = Wrong { latency: 3.0, errors: 0.1, ..NOTHING };
     shop.run(5, wrong);
@@ -167,7 +168,10 @@ fn a_new_level_of_one_series_is_watched_then_learned() {
     let said = shop.run(60, Wrong { memory: 2.0, ..NOTHING });
     let found = findings(&said);
     assert!(!found.is_empty() && found.iter().all(|finding| finding.level == Level::Monitor));
-    assert_eq!(signals(found[0]), ["memory a pod"]);
+    let of_others: Vec<&str> = signals(found[0]).into_iter().filter(|name| *name != "memory a pod").collect();
+    assert!(
+        signals(found[0])[0] == "memory a pod" && of_others.iter().all(|name| *name == "signals together")
+    );
     let reasons: Vec<&str> = said
         .iter()
         .filter_map(|statement| match statement {

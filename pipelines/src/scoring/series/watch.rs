@@ -37,6 +37,15 @@ const VECTOR_BYTES: usize = 40_000;
 const SUPPORT_MAX: usize = 3;
 /// What a series takes without the full tier: its small detector, record, calibrator, arrivals, budget and name.
 const BOOKKEEPING_BYTES: usize = size_of::<HotSurprise>() + size_of::<Record>() + 900;
+/// What the full tier takes on top: its detector, and a second calibrator.
+const FULL_BYTES: usize = SurpriseColumns::bytes_per_row() + 500;
+
+/// Room for the series of all services.
+pub(super) fn new_bank(params: &SeriesParams) -> Bank {
+    let admission = Admission::new(&params.admission, SurpriseColumns::bytes_per_row());
+    let columns = SurpriseColumns::with_calendar(&params.surprise, Arc::clone(&params.calendar));
+    Bank::new(columns, admission, u32::try_from(params.count_max).unwrap_or(u32::MAX))
+}
 
 /// Whether the points of a service teach what is normal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,11 +121,8 @@ type Saved = (
 impl SeriesWatch {
     /// Knows no series yet.
     pub(crate) fn new(params: SeriesParams) -> Self {
-        let admission = Admission::new(&params.admission, SurpriseColumns::bytes_per_row());
-        let columns = SurpriseColumns::with_calendar(&params.surprise, Arc::clone(&params.calendar));
-        let count_max = u32::try_from(params.count_max).unwrap_or(u32::MAX);
         Self {
-            bank: Bank::new(columns, admission, count_max),
+            bank: new_bank(&params),
             params,
             books: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -134,9 +140,7 @@ impl SeriesWatch {
         let (full, full_places) = self.bank.admission().occupancy();
         let (refused, replaced) = self.bank.admission().counts();
         let series = self.bank.len();
-        let bytes = series * BOOKKEEPING_BYTES
-            + self.vectors * VECTOR_BYTES
-            + full * SurpriseColumns::bytes_per_row();
+        let bytes = series * BOOKKEEPING_BYTES + self.vectors * VECTOR_BYTES + full * FULL_BYTES;
         SeriesCounts {
             series: series as u64,
             full: full as u64,
@@ -354,6 +358,13 @@ impl SeriesWatch {
 
     fn count_vectors(&mut self) {
         self.vectors = self.books.values().filter(|book| book.together.is_some()).count();
+    }
+
+    /// The episode of a series that stands.
+    #[cfg(test)]
+    pub(super) fn episode(&self, service: &ServiceKey, of: &SeriesName) -> Option<super::record::Episode> {
+        let mut episodes = self.books.get(service)?.episodes();
+        episodes.find(|(name, _)| *name == of).map(|(_, episode)| *episode)
     }
 
     /// Notes which pod of a service is least like its siblings.

@@ -1,0 +1,88 @@
+//! Prints what a point costs in the hot tier from a thousand to a million series, as `README.md` quotes it:
+//! `cargo run --release -p benches --bin hot_tier`.
+//!
+//! One bank of each size, fed by batches of 4096 points as the product feeds it; every round gives each series a point, in the
+//! order in which the series came (exports repeat theirs) or in a shuffled one. Series begin in different rounds, all sizes
+//! are measured at the same age, and times are processor time of this thread: on a shared machine a round of a million
+//! points is interrupted many times, one of a thousand hardly ever. The median round counts. What is outside of the measured
+//! time: making the points.
+
+use std::io::Write as _;
+
+use benches::measure::took_ns;
+use models::bank::{Admission, AdmissionParams, Bank, BankPoint, SurpriseColumns};
+use models::testkit::Draws;
+use models::univariate::{Lesson, SurpriseParams};
+
+const MINUTE: i64 = 60_000_000_000;
+const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Rounds before the first that is measured, and over which series begin.
+const WARM_ROUNDS: i64 = 128;
+const BEGIN_ROUNDS: i64 = 64;
+/// Rounds that are measured, at the least, and points in all of them.
+const ROUNDS_MIN: usize = 12;
+const POINTS: usize = 6_000_000;
+const BATCH: usize = 4_096;
+
+/// A noisy day, the same for everybody.
+fn value(series: u32, minute: i64) -> f64 {
+    let word = (u64::from(series) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ (minute as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let noise = (word >> 40) as f64 / f64::from(1_u32 << 24);
+    let phase = (minute % 1440) as f64 / 1440.0;
+    100.0 + 80.0 * phase * (1.0 - phase) + noise
+}
+
+fn shuffled(mut order: Vec<u32>) -> Vec<u32> {
+    let mut draws = Draws::new(1);
+    for last in (1..order.len()).rev() {
+        order.swap(last, (draws.uniform() * (last + 1) as f64) as usize);
+    }
+    order
+}
+
+/// Median nanoseconds of a point. The bank has no room for the full tier.
+fn cost(order: &[u32]) -> f64 {
+    let none = AdmissionParams { budget_bytes: 0, ..AdmissionParams::default() };
+    let none = none.check().expect("the settings are within their ranges");
+    let columns = SurpriseColumns::new(&SurpriseParams::default().check().expect("defaults are valid"));
+    let admission = Admission::new(&none, SurpriseColumns::bytes_per_row());
+    let mut bank = Bank::new(columns, admission, u32::MAX);
+    order.iter().for_each(|_| {
+        bank.add(1.0);
+    });
+    let (mut points, mut judged, mut rounds) = (Vec::with_capacity(BATCH), Vec::new(), Vec::new());
+    let measured = (POINTS / order.len()).clamp(ROUNDS_MIN, 64) as i64;
+    for minute in 0..WARM_ROUNDS + measured {
+        let mut spent = 0.0;
+        for batch in order.chunks(BATCH) {
+            let begun = batch.iter().filter(|series| i64::from(**series) * 7_919 % BEGIN_ROUNDS <= minute);
+            let point = |&series: &u32| {
+                let (at, value) = (minute * MINUTE, value(series, minute));
+                BankPoint { series, at, value, lesson: Lesson::Learn }
+            };
+            points.clear();
+            points.extend(begun.map(point));
+            spent += took_ns(|| bank.observe(&points, &mut judged));
+        }
+        if minute >= WARM_ROUNDS {
+            rounds.push(spent / order.len() as f64);
+        }
+    }
+    rounds.sort_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
+}
+
+fn main() -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "| series | in their order, ns | ratio | shuffled, ns | ratio |\n|---|---|---|---|---|")?;
+    let mut least = None;
+    for n in SIZES {
+        let order: Vec<u32> = (0..n as u32).collect();
+        let (in_order, scattered) = (cost(&order), cost(&shuffled(order)));
+        let (first, second) = *least.get_or_insert((in_order, scattered));
+        let ratios = (in_order / first, scattered / second);
+        writeln!(out, "| {n} | {in_order:.0} | {:.2} | {scattered:.0} | {:.2} |", ratios.0, ratios.1)?;
+    }
+    Ok(())
+}

@@ -1,7 +1,7 @@
-//! One metric of a vector: eight ways in which a value can be out of the ordinary, each scored by its rarity.
+//! One metric of a vector: seven ways in which a value can be out of the ordinary, each scored by its rarity.
 //!
 //! Nonconformities are ratios of a deviation to what is usual for this metric, so no unit and no scale is assumed. They
-//! are compared with their own past ([`Tail`]); the largest of the eight is the metric's evidence. Windows are counted
+//! are compared with their own past ([`Tail`]); the largest of the seven is the metric's evidence. Windows are counted
 //! in points, the profile in time. All values are differences from the metric's first one (single precision is enough
 //! then), everything is computed before anything is learned.
 
@@ -24,8 +24,6 @@ pub enum Kind {
     Recent,
     /// Far from what it shows at this time of day.
     TimeOfDay,
-    /// Mean of 12 differences from the time of day.
-    TimeOfDayMean,
     /// A jump from one point to the next.
     Step,
     /// What the other metrics do not explain.
@@ -33,19 +31,10 @@ pub enum Kind {
 }
 
 /// All kinds, in the order of their tails.
-pub(super) const KINDS: [Kind; 8] = [
-    Kind::Level,
-    Kind::ShortMean,
-    Kind::LongMean,
-    Kind::Recent,
-    Kind::TimeOfDay,
-    Kind::TimeOfDayMean,
-    Kind::Step,
-    Kind::Partners,
-];
+pub(super) const KINDS: [Kind; 7] =
+    [Kind::Level, Kind::ShortMean, Kind::LongMean, Kind::Recent, Kind::TimeOfDay, Kind::Step, Kind::Partners];
 
 const SHORT: usize = 6;
-const RESIDUALS: usize = 12;
 const LONG: usize = 24;
 /// Weight of a new point in the recent level.
 const RECENT: f32 = 1.0 / 6.0;
@@ -86,7 +75,6 @@ pub(super) struct Evidence {
     /// Nonconformities as the tails know them.
     at: [Position; KINDS.len()],
     value: f32,
-    residual: Option<f32>,
     floor: f32,
 }
 
@@ -124,7 +112,6 @@ pub(super) struct Metric {
     /// Usual size of each kind's deviation; unused for the time of day (the profile has its own) and for partners.
     usual: [f32; KINDS.len()],
     recent: Vec<f32>,
-    residuals: Vec<f32>,
     profile: Profile,
     tails: Vec<Tail>,
     /// For how long each tail, and the metric (last), has lately been extreme.
@@ -141,7 +128,6 @@ impl Metric {
             last: 0.0,
             usual: [0.0; KINDS.len()],
             recent: Vec::with_capacity(LONG),
-            residuals: Vec::with_capacity(RESIDUALS),
             profile: Profile::new(),
             tails: vec![Tail::new(); KINDS.len()],
             extreme_secs: [0.0; KINDS.len() + 1],
@@ -156,8 +142,7 @@ impl Metric {
         let level_size = libm::fabs(self.origin + f64::from(self.level));
         let floor = RANGE_FLOOR * around.range as f32 + (LEVEL_FLOOR * level_size) as f32 + 1e-9;
         let value = (value - self.origin) as f32;
-        let (recent, residuals): (&[f32], &[f32]) =
-            if around.interrupted { (&[], &[]) } else { (&self.recent, &self.residuals) };
+        let recent: &[f32] = if around.interrupted { &[] } else { &self.recent };
         let expected = self.profile.expected(around.place);
         let residual = expected.map(|(mean, _)| value - mean);
         let offs = [
@@ -166,7 +151,6 @@ impl Metric {
             (mean_with(recent, value, LONG) - self.level).abs(),
             (value - self.recent_level).abs(),
             residual.map_or(0.0, f32::abs),
-            residual.map_or(0.0, |residual| mean_with(residuals, residual, RESIDUALS).abs()),
             (value - self.last).abs(),
             around.partner,
         ];
@@ -176,23 +160,14 @@ impl Metric {
             Some(without) if without == KINDS[kind] => 0.0,
             _ => self.tails[kind].decades(at[kind], around.memory),
         });
-        Some(Evidence { decades, offs, at, value, residual, floor })
+        Some(Evidence { decades, offs, at, value, floor })
     }
 
     fn usual_sizes(&self, floor: f32, slot_deviation: Option<f32>) -> [f32; KINDS.len()] {
-        let [level, short, long, recent, _, of_day_mean, step, _] = self.usual;
+        let [level, short, long, recent, _, step, _] = self.usual;
         let half = 0.5 * floor;
         let of_day = 0.5 * slot_deviation.unwrap_or(0.0) + 0.25 * level + floor;
-        [
-            level + floor,
-            short + half,
-            long + half,
-            recent + floor,
-            of_day,
-            of_day_mean + half,
-            step + half,
-            1.0,
-        ]
+        [level + floor, short + half, long + half, recent + floor, of_day, step + half, 1.0]
     }
 
     /// Moves windows on; called for every point, learned or not.
@@ -207,13 +182,11 @@ impl Metric {
         self.recent_level += recent * (evidence.value - self.recent_level);
         self.last = evidence.value;
         push(&mut self.recent, evidence.value, LONG);
-        push(&mut self.residuals, evidence.residual.unwrap_or(0.0), RESIDUALS);
     }
 
     /// Forgets the windows, after a gap.
     pub(super) fn interrupt(&mut self) {
         self.recent.clear();
-        self.residuals.clear();
     }
 
     /// Takes what was seen into the model.
@@ -223,7 +196,7 @@ impl Metric {
             let part = self.damped(kind, extreme, lesson, DAMPED_TAIL);
             self.tails[kind].learn(evidence.at[kind], part, lesson.memory);
         }
-        let lasting = [0, 1, 2, 4, 5, 7].into_iter().map(|kind| evidence.decades[kind]);
+        let lasting = [0, 1, 2, 4, 6].into_iter().map(|kind| evidence.decades[kind]);
         let extreme = lasting.fold(0.0, f32::max) > EXTREME;
         let part = self.damped(KINDS.len(), extreme, lesson, DAMPED);
         let step = part * (1.0 / lesson.memory).max(1.0 / self.points.max(2) as f32);
@@ -233,7 +206,7 @@ impl Metric {
         let off = if early { off } else { off.clamp(-reach, reach) };
         self.level += step * off;
         self.usual[0] += step * (off.abs() - self.usual[0]);
-        for kind in [1, 2, 5, 6] {
+        for kind in [1, 2, 5] {
             self.usual[kind] += step * (evidence.offs[kind] - self.usual[kind]);
         }
         let recent_step = if early { step } else { part * 0.02_f32.max(1.0 / self.points as f32) };

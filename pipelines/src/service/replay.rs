@@ -9,7 +9,7 @@ use contract::Origin;
 use engine::decode::{DecodeLimits, Decoder};
 use engine::error::EngineError;
 use engine::operator::Message;
-use engine::runtime::{LaneConfig, LaneEnd, LaneParts, LaneStatus, run_lane, stop_signal};
+use engine::runtime::{LaneEnd, LaneParts, LaneStatus, run_lane, stop_signal};
 use engine::sink::{DeadLetterFile, DeadLetters, FileSink, MemorySink, NoDeadLetters, Sink};
 use engine::source::{FileConfig, FileSource, ResumeAt, Source};
 use engine::state::{Blobs, Checkpoints};
@@ -22,6 +22,9 @@ use crate::wiring::Judge;
 
 /// Bound of the file of dead letters.
 const DEAD_LETTER_BYTES: u64 = 16 << 20;
+
+/// Least seconds of the recording between two checkpoints: they pass in much less than a second.
+const CHECKPOINT_SECS_MIN: u32 = 3_600;
 
 /// What a replay gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +101,8 @@ async fn run<S: Source + 'static, K: Sink + 'static, W: DeadLetters + 'static>(
     };
     let parts =
         LaneParts { source, decoder: Decoder::new(limits), operator: judge, sink, dead_letters, checkpoints };
-    let config: LaneConfig = lane_config(plan, "replay");
+    let mut config = lane_config(plan, "replay");
+    config.core.checkpoint_secs = config.core.checkpoint_secs.max(CHECKPOINT_SECS_MIN);
     // held to the end: dropping it asks for the end
     let (_stop_handle, stop) = stop_signal();
     run_lane(config, parts, (stop, watch::Sender::new(LaneStatus::default())), &Telemetry::new()?).await

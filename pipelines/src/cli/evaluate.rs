@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::evaluate_vectors::{Extent, vectors};
+use super::evaluate_vectors::{Extent, end_to_end, vectors};
 use super::{
     ConfigArgs, Exit, chain_of, evaluate_canary, evaluate_exhaustion, evaluate_logs, evaluate_series,
 };
@@ -48,6 +48,9 @@ pub(crate) struct EvaluateArgs {
     /// With `--json`: every machine too (asd, jumpstarter, smd)
     #[arg(long, requires = "json")]
     details: bool,
+    /// The machines as services that send OTLP, through the whole engine: what it would have published (asd, jumpstarter, smd)
+    #[arg(long, conflicts_with_all = ["details", "params", "html"])]
+    end_to_end: bool,
     /// Settings of the detector other than the defaults, as JSON, for ablations (asd, jumpstarter, smd)
     #[arg(long, value_name = "JSON")]
     params: Option<String>,
@@ -107,8 +110,16 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         Kind::Logs => evaluate_logs::logs(&args.folder, args.json),
         Kind::Mscloud => evaluate_series::mscloud(&printing),
         Kind::Nab => evaluate_series::nab(&printing, args.threshold),
-        Kind::Asd | Kind::Jumpstarter => vectors(&printing, 300, extent, params),
-        Kind::Smd => vectors(&printing, 60, extent, params),
+        Kind::Asd | Kind::Jumpstarter | Kind::Smd => {
+            let interval_secs = if matches!(args.kind, Kind::Smd) { 60 } else { 300 };
+            if !args.end_to_end {
+                return vectors(&printing, interval_secs, extent, params);
+            }
+            match args.config.plan() {
+                Ok(plan) => end_to_end(&printing, interval_secs, &plan),
+                Err(exit) => exit,
+            }
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 use models::multivariate::{VectorParams, VectorValidParams};
 
 use super::Exit;
-use super::evaluate::failed;
+use super::evaluate::{failed, printed};
 use super::evaluate_series::{Printing, finish};
-use crate::evaluate::{Plot, VectorReport, evaluate_vectors};
+use crate::config::Plan;
+use crate::evaluate::{EndToEndReport, Plot, VectorReport, evaluate_end_to_end, evaluate_vectors};
 
 /// How much is printed as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,37 @@ pub(super) fn vectors(
         report.details.clone_from(&details);
     }
     finish(printing, &report, &summary, plots.into_iter().map(|(_, plot)| plot).collect())
+}
+
+/// Plays the machines of a folder through the whole engine.
+pub(super) fn end_to_end(printing: &Printing<'_>, interval_secs: u32, plan: &Plan) -> Exit {
+    match evaluate_end_to_end(printing.folder, interval_secs, plan) {
+        Ok(report) => printed(&report, printing.json, || println!("{}", published(&report))),
+        Err(error) => failed(&error),
+    }
+}
+
+fn published(report: &EndToEndReport) -> String {
+    let mut text = format!(
+        "{} services, {:.1} service-weeks, {} labelled events\n{:<10} {:>9} {:>9} {:>12} {:>8} {:>9}",
+        report.services,
+        report.service_weeks,
+        report.events,
+        "at least",
+        "incidents",
+        "a week",
+        "events found",
+        "outside",
+        "a week"
+    );
+    for it in &report.levels {
+        let level = format!("{:?}", it.level).to_lowercase();
+        text.push_str(&format!(
+            "\n{level:<10} {:>9} {:>9.2} {:>12} {:>8} {:>9.2}",
+            it.incidents, it.per_service_week, it.events_found, it.outside, it.outside_per_service_week
+        ));
+    }
+    text
 }
 
 fn checked(params: &str) -> Result<VectorValidParams, String> {

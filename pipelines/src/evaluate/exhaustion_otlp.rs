@@ -7,15 +7,13 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point,
-};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::canaryrec::RecordingError;
 use super::exhaustion::{ExhaustionLabel, read_usage};
 use super::files::read_labels;
+use super::otlp::{self, text};
 
 /// Recordings are written once and read often.
 const ZSTD_LEVEL: i32 = 19;
@@ -82,11 +80,6 @@ fn requests(
     Ok(requests)
 }
 
-fn text(key: &str, value: String) -> KeyValue {
-    let value = Some(AnyValue { value: Some(Value::StringValue(value)) });
-    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
-}
-
 fn resource(id: &str, version: usize) -> Resource {
     let pod = format!("{id}-v{version}");
     Resource {
@@ -107,12 +100,5 @@ fn gauge(name: &str, at: u64, value: f64) -> Metric {
     let is_pool = name == "db.client.connection.count";
     let attributes =
         if is_pool { vec![text("db.client.connection.state", "used".to_owned())] } else { Vec::new() };
-    let point = NumberDataPoint {
-        attributes,
-        time_unix_nano: at,
-        value: Some(number_data_point::Value::AsDouble(value)),
-        ..NumberDataPoint::default()
-    };
-    let data = Some(Data::Gauge(Gauge { data_points: vec![point] }));
-    Metric { name: name.to_owned(), data, ..Metric::default() }
+    otlp::gauge(name, at, value, attributes)
 }

@@ -8,6 +8,7 @@ mod canary;
 mod canary_phases;
 mod canary_simulate;
 mod canaryrec;
+mod end_to_end;
 mod exhaustion;
 mod exhaustion_otlp;
 mod exhaustion_page;
@@ -21,6 +22,7 @@ mod logs;
 mod mscloud;
 mod multivariate;
 mod nab;
+mod otlp;
 mod plots;
 mod points;
 mod published;
@@ -35,6 +37,7 @@ pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
 pub use canary_phases::{PhaseSpread, sweep_canary};
 pub use canary_simulate::{SimulatedCell, SimulatedGrid, simulate_canary};
 pub use canaryrec::{Label, LabelEvent, RecordedRequest, Recording, RecordingError};
+pub use end_to_end::{EndToEndReport, LevelReport, evaluate_end_to_end};
 pub use exhaustion::{
     ExhaustionLabel, ExhaustionReport, ExhaustionResult, RecordedUsage, evaluate_exhaustion, read_usage,
 };

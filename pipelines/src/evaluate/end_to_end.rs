@@ -1,0 +1,201 @@
+//! `evaluate smd|asd|jumpstarter --end-to-end`: labelled machines as services that send OTLP, through all that production
+//! runs, and what it would have published.
+//!
+//! Each machine is a service of one pod, each of its metrics a gauge. What is counted are incidents, by the highest level
+//! that they reached: opened within a labelled event or an hour after it, or not. What it does not do: choose a threshold.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use contract::{CloudEvent, Level, RiskEvent};
+use engine::record::{NANOS_PER_SEC, RecordKind, UnixNanos};
+use models::accuracy::{Reach, episodes_found};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
+use serde::Serialize;
+
+use super::canary::EvaluateError;
+use super::otlp::{gauge, text};
+use super::rig::Rig;
+use super::vectors::{Machine, list_machines};
+use crate::config::Plan;
+
+/// When the recordings are taken to begin: a Monday, 00:00 UTC.
+const BEGIN: UnixNanos = 1_767_571_200 * NANOS_PER_SEC;
+/// An alarm this long after the end of an event still belongs to it.
+const LAG_SECS: u32 = 3_600;
+const WEEK_SECS: f64 = 604_800.0;
+const LEVELS: [Level; 3] = [Level::Monitor, Level::Alert, Level::Act];
+
+/// What was published.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndToEndReport {
+    /// Machines, each a service.
+    pub services: usize,
+    /// Weeks of all of them together, unlabelled ones too.
+    pub service_weeks: f64,
+    /// Labelled events.
+    pub events: usize,
+    /// Incidents by the highest level that they reached.
+    pub levels: Vec<LevelReport>,
+}
+
+/// Incidents that reached a level, or a higher one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LevelReport {
+    /// At least this.
+    pub level: Level,
+    /// How many.
+    pub incidents: usize,
+    /// By service and week.
+    pub per_service_week: f64,
+    /// Labelled events with at least one of them.
+    pub events_found: usize,
+    /// Of those in the labelled part, how many belong to no event.
+    pub outside: usize,
+    /// The latter by service and week.
+    pub outside_per_service_week: f64,
+}
+
+/// When an incident of a service first reached each level.
+type Reached = BTreeMap<(String, String), [Option<UnixNanos>; LEVELS.len()]>;
+
+/// Plays all machines below `folder` side by side, one row each `interval_secs`.
+///
+/// # Errors
+/// [`EvaluateError`] for files that are not laid out as told, and for what the engine says.
+pub fn evaluate_end_to_end(
+    folder: &Path,
+    interval_secs: u32,
+    plan: &Plan,
+) -> Result<EndToEndReport, EvaluateError> {
+    let listed = list_machines(folder)?;
+    let machines: Result<Vec<Machine>, _> =
+        listed.iter().map(|(folder, name)| Machine::read(folder, name)).collect();
+    let machines = machines?;
+    let rows = machines.iter().map(rows_of).max().unwrap_or(0);
+    let step = i64::from(interval_secs) * NANOS_PER_SEC;
+    let (mut rig, mut reached) = (Rig::new(plan)?, Reached::new());
+    for row in 0..rows {
+        let at = BEGIN + row as i64 * step;
+        let resource_metrics = machines.iter().filter_map(|machine| service_at(machine, row, at)).collect();
+        let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+        let output = rig.feed_body(at + NANOS_PER_SEC, RecordKind::Metrics, body)?;
+        for message in output.messages {
+            if let Ok(event) = serde_json::from_slice::<CloudEvent<RiskEvent>>(&message.value) {
+                note(&mut reached, event.data, output.log_clock);
+            }
+        }
+    }
+    Ok(report(&machines, &reached, interval_secs))
+}
+
+fn rows_of(machine: &Machine) -> usize {
+    machine.values.len() / machine.width.max(1)
+}
+
+/// One export of a machine.
+fn service_at(machine: &Machine, row: usize, at: UnixNanos) -> Option<ResourceMetrics> {
+    let values = machine.values.chunks_exact(machine.width).nth(row)?;
+    let metrics = values.iter().enumerate().filter(|(_, value)| value.is_finite());
+    let metrics = metrics
+        .map(|(nth, value)| gauge(&format!("metric.{:02}", nth + 1), at as u64, *value, Vec::new()))
+        .collect();
+    let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+    let attributes = vec![
+        text("service.name", machine.name.clone()),
+        text("service.namespace", "recorded".to_owned()),
+        text("service.version", "v1".to_owned()),
+        text("service.instance.id", format!("{}-0", machine.name)),
+        text("deployment.environment.name", "recorded".to_owned()),
+    ];
+    let resource = Some(Resource { attributes, ..Resource::default() });
+    Some(ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() })
+}
+
+fn note(reached: &mut Reached, event: RiskEvent, at: UnixNanos) {
+    let levels = reached.entry((event.scope.service, event.incident_id)).or_default();
+    for (level, first) in LEVELS.iter().zip(levels) {
+        if event.assessment.level >= *level {
+            first.get_or_insert(at);
+        }
+    }
+}
+
+fn report(machines: &[Machine], reached: &Reached, interval_secs: u32) -> EndToEndReport {
+    let weeks = |rows: usize| rows as f64 * f64::from(interval_secs) / WEEK_SECS;
+    let service_weeks = weeks(machines.iter().map(rows_of).sum());
+    let labelled_weeks = weeks(machines.iter().map(|machine| machine.labels.len()).sum());
+    let reach = Reach { lead: 1, lag: (LAG_SECS / interval_secs.max(1)) as usize };
+    let level = |nth: usize| {
+        let (mut incidents, mut found, mut outside) = (0, 0, 0);
+        for machine in machines {
+            let unlabelled = rows_of(machine) - machine.labels.len();
+            let of_machine = reached.iter().filter(|((service, _), _)| *service == machine.name);
+            let mut rows: Vec<usize> = of_machine
+                .filter_map(|(_, levels)| levels[nth])
+                .map(|at| ((at - BEGIN) / (i64::from(interval_secs) * NANOS_PER_SEC)) as usize)
+                .collect();
+            rows.sort_unstable();
+            incidents += rows.len();
+            let labelled: Vec<usize> = rows.iter().filter_map(|row| row.checked_sub(unlabelled)).collect();
+            let of_labelled = episodes_found(&machine.labels, &labelled, reach);
+            found += of_labelled.delays_points.len();
+            outside += of_labelled.false_alarms;
+        }
+        LevelReport {
+            level: LEVELS[nth],
+            incidents,
+            per_service_week: incidents as f64 / service_weeks,
+            events_found: found,
+            outside,
+            outside_per_service_week: outside as f64 / labelled_weeks,
+        }
+    };
+    let events = machines.iter().map(|machine| models::accuracy::episodes(&machine.labels).len()).sum();
+    EndToEndReport {
+        services: machines.len(),
+        service_weeks,
+        events,
+        levels: (0..LEVELS.len()).map(level).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: two days of two gauges a service, one service with an hour at another level in its second day.
+    /// Guarantees: rows, events and weeks are counted as laid out, and every incident of the unusual hour belongs to it.
+    #[test]
+    fn an_unusual_hour_is_told_as_one() {
+        let rows = 2 * 1_440;
+        let (mut values, mut labels) = (Vec::new(), vec![false; 1_440]);
+        labels[600..660].fill(true);
+        for row in 0..rows {
+            let noise = f64::from((row * 7919 % 101) as u32) / 101.0;
+            let is_odd = row >= 1_440 && labels[row - 1_440];
+            values.extend([noise + if is_odd { 20.0 } else { 0.0 }, 2.0 * noise]);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (train, test) = values.split_at(2 * 1_440);
+        let lines =
+            |rows: &[f64]| rows.chunks(2).map(|row| format!("{},{}\n", row[0], row[1])).collect::<String>();
+        let bits: String = labels.iter().map(|label| format!("{}\n", u8::from(*label))).collect();
+        for (name, text) in
+            [("a_train.csv", lines(train)), ("a_test.csv", lines(test)), ("a_test_label.txt", bits)]
+        {
+            let packed = zstd::encode_all(text.as_bytes(), 0).unwrap();
+            std::fs::write(dir.path().join(format!("{name}.zst")), packed).unwrap();
+        }
+        let report =
+            evaluate_end_to_end(dir.path(), 60, &crate::config::read_files(&[], &[]).unwrap()).unwrap();
+        assert_eq!((report.services, report.events), (1, 1));
+        assert!((report.service_weeks - 2.0 / 7.0).abs() < 1e-12);
+        let monitor = &report.levels[0];
+        assert_eq!((monitor.level, monitor.events_found), (Level::Monitor, 1), "{report:?}");
+        assert!(report.levels[2].incidents == 0 && monitor.outside <= 2, "{report:?}");
+    }
+}

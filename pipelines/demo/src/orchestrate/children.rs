@@ -95,7 +95,7 @@ impl Children {
     }
 
     /// Asks both to end, ends them if they do not, and reaps them.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(&mut self) {
         for program in &self.0 {
             if let Some(pid) = program.child.id() {
                 // The standard library has no signal but KILL; `kill` is on every system that has a shell.

@@ -26,6 +26,11 @@ use place::Place;
 /// Longest wait until both programs are ready.
 const READY_MAX: Duration = Duration::from_secs(30);
 
+/// How often the programs are started before a port that is taken is an error.
+const STARTS_MAX: usize = 3;
+/// What a program says when it cannot have its port.
+const PORT_TAKEN: &str = "Address already in use";
+
 /// Plays one run to its end.
 ///
 /// # Errors
@@ -41,7 +46,7 @@ pub async fn run(
     let mut stage = Stage::build(plan, story, seed, style, &place)?;
     let mut children = Children::start(&place)?;
     let played = async {
-        children.wait_ready(&place, READY_MAX).await?;
+        ready(&mut children, &mut place).await?;
         stage.play(&place, &mut children).await
     };
     let outcome = tokio::select! {
@@ -55,11 +60,65 @@ pub async fn run(
     outcome
 }
 
+/// Waits until both programs are ready; starts them anew elsewhere if another program was faster to take a port.
+async fn ready(children: &mut Children, place: &mut Place) -> Result<(), DemoError> {
+    for _ in 1..STARTS_MAX {
+        match children.wait_ready(place, READY_MAX).await {
+            Err(DemoError::Child { log, .. }) if log.contains(PORT_TAKEN) => {
+                children.stop().await;
+                place.move_ports()?;
+                *children = Children::start(place)?;
+            }
+            outcome => return outcome,
+        }
+    }
+    children.wait_ready(place, READY_MAX).await
+}
+
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use clap::Parser;
+
+    use super::*;
+
+    fn script(path: &std::path::Path, text: &str) -> String {
+        std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+
+    /// Scenario: an engine that finds its port taken twice and then fails for another reason; one that never gets a port.
+    /// Guarantees: each start has other ports in its configuration; the other reason is told at once, and after three
+    /// starts the port is.
+    #[tokio::test]
+    async fn a_port_that_was_taken_is_tried_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let actuator = script(&dir.path().join("a"), "exec sleep 60");
+        let note = "grep grpc_address \"$3\" >> ports; ";
+        let other =
+            "[ $(wc -l < ports) -lt 3 ] && echo 'Address already in use' || echo 'out of cheese'; exit 1";
+        let never = "echo 'Address already in use'; exit 1";
+        for (rest, last) in [(other, "out of cheese"), (never, "already in use")] {
+            let engine = script(&dir.path().join("e"), &format!("{note}{rest}"));
+            let options = Options::parse_from(["demo", "--engine", &engine, "--actuator", &actuator]);
+            let mut place = Place::make(&options, Fault::None, 1).unwrap();
+            let mut children = Children::start(&place).unwrap();
+            let why = ready(&mut children, &mut place).await.unwrap_err().to_string();
+            children.stop().await;
+            let ports = std::fs::read_to_string(place.dir().join("ports")).unwrap();
+            let ports: std::collections::BTreeSet<&str> = ports.lines().collect();
+            assert!(why.contains(last) && ports.len() == STARTS_MAX, "{why} {ports:?}");
+        }
     }
 }

@@ -52,9 +52,22 @@ impl Place {
             api_address,
             actuator_address,
         };
-        place.write("engine.yaml", &place.engine_yaml())?;
-        place.write("actuator.yaml", &place.actuator_yaml())?;
+        place.write_settings()?;
         Ok(place)
+    }
+
+    /// Picks other ports: between choosing and listening another program may have taken one.
+    ///
+    /// # Errors
+    /// [`DemoError::Io`] if no port is free or a file cannot be written.
+    pub(crate) fn move_ports(&mut self) -> Result<(), DemoError> {
+        [self.grpc_address, self.http_address, self.api_address, self.actuator_address] = free_addresses()?;
+        self.write_settings()
+    }
+
+    fn write_settings(&self) -> Result<(), DemoError> {
+        self.write("engine.yaml", &self.engine_yaml())?;
+        self.write("actuator.yaml", &self.actuator_yaml())
     }
 
     /// The folder.

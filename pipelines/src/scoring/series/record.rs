@@ -23,6 +23,8 @@ const UNUSUAL_FOR: UnixNanos = 3_600 * NANOS_PER_SEC;
 const CALM_POINTS: u8 = 3;
 /// Time after which a shift or a drift is how the series is now.
 const SHIFT: UnixNanos = 1_800 * NANOS_PER_SEC;
+/// Time after which any episode ends: longer than that nobody needs to be told, and nothing is withheld.
+const STANDS_MAX: UnixNanos = 7_200 * NANOS_PER_SEC;
 /// An episode of a series without points for so long, and for longer than is usual for it, is over.
 const SILENT: UnixNanos = 600 * NANOS_PER_SEC;
 /// Weight of a point in the plain level, once it is known.
@@ -118,7 +120,11 @@ impl Record {
         if lesson == Lesson::Learn && value.is_finite() {
             self.learn_level(value);
         }
-        let (decades, lasting) = self.rarity.weigh((at, lesson), judged, &params.tail)?;
+        let (mut decades, mut lasting) = self.rarity.weigh((at, lesson), judged, &params.tail)?;
+        // what never was another value cannot be unusual, however the scores of a constant creep
+        if spread <= 0.0 && (value - level).abs() <= 0.0 {
+            (decades, lasting) = (0.0, 0.0);
+        }
         let (expected, deviation, shape) = match judged {
             Judged::Full(reading) => (reading.expected, reading.deviation, Some(reading.shape)),
             Judged::Hot(_) | Judged::Not => (level, spread, None),
@@ -172,6 +178,8 @@ impl Record {
             "it has no values any more"
         } else if lasting && episode.since_at.saturating_add(SHIFT) <= now {
             "it has stayed at its new level, which is learned from now on"
+        } else if episode.since_at.saturating_add(STANDS_MAX) <= now {
+            "it has lasted for two hours, and is learned from now on"
         } else {
             return None;
         };
@@ -186,6 +194,9 @@ impl Record {
 
     fn learn_level(&mut self, value: f64) {
         self.points = self.points.saturating_add(1);
+        if self.points == 1 {
+            self.level = value;
+        }
         let rate = LEVEL_RATE.max(1.0 / f64::from(self.points));
         let off = value - self.level;
         self.level += rate * off;

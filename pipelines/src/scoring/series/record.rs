@@ -24,7 +24,7 @@ const CALM_POINTS: u8 = 3;
 /// Time after which a shift or a drift is how the series is now.
 const SHIFT: UnixNanos = 1_800 * NANOS_PER_SEC;
 /// Time after which any episode ends: longer than that nobody needs to be told, and nothing is withheld.
-const STANDS_MAX: UnixNanos = 7_200 * NANOS_PER_SEC;
+const STANDS_MAX: UnixNanos = 86_400 * NANOS_PER_SEC;
 /// An episode of a series without points for so long, and for longer than is usual for it, is over.
 const SILENT: UnixNanos = 600 * NANOS_PER_SEC;
 /// Weight of a point in the plain level, once it is known.
@@ -179,7 +179,7 @@ impl Record {
         } else if lasting && episode.since_at.saturating_add(SHIFT) <= now {
             "it has stayed at its new level, which is learned from now on"
         } else if episode.since_at.saturating_add(STANDS_MAX) <= now {
-            "it has lasted for two hours, and is learned from now on"
+            "it has lasted for a day, and is learned from now on"
         } else {
             return None;
         };

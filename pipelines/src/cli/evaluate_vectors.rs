@@ -62,7 +62,7 @@ pub(super) fn end_to_end(printing: &Printing<'_>, interval_secs: u32, plan: &Pla
 
 fn published(report: &EndToEndReport) -> String {
     let mut text = format!(
-        "{} services, {:.1} service-weeks, {} labelled events\n{:<10} {:>9} {:>9} {:>12} {:>8} {:>9}",
+        "{} services, {:.1} service-weeks, {} labelled events\n{:<10} {:>9} {:>9} {:>12} {:>9} {:>8} {:>9}",
         report.services,
         report.service_weeks,
         report.events,
@@ -70,14 +70,20 @@ fn published(report: &EndToEndReport) -> String {
         "incidents",
         "a week",
         "events found",
+        "by chance",
         "outside",
         "a week"
     );
     for it in &report.levels {
         let level = format!("{:?}", it.level).to_lowercase();
         text.push_str(&format!(
-            "\n{level:<10} {:>9} {:>9.2} {:>12} {:>8} {:>9.2}",
-            it.incidents, it.per_service_week, it.events_found, it.outside, it.outside_per_service_week
+            "\n{level:<10} {:>9} {:>9.2} {:>12} {:>9.1} {:>8} {:>9.2}",
+            it.incidents,
+            it.per_service_week,
+            it.events_found,
+            it.events_found_by_chance,
+            it.outside,
+            it.outside_per_service_week
         ));
     }
     text

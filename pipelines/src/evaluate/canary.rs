@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contract::{CloudEvent, Level, RiskEvent, RiskStatus, VerdictKind};
+use contract::{Level, RiskStatus, VerdictKind};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::Serialize;
 
@@ -89,9 +89,7 @@ pub(super) fn run_one(
     let mut rig = Rig::new(plan)?;
     for request in &recording.requests {
         let output = rig.feed(request)?;
-        for message in output.messages {
-            let Ok(event) = serde_json::from_slice::<CloudEvent<RiskEvent>>(&message.value) else { continue };
-            let event = event.data;
+        for event in output.risk_events() {
             if event.status == RiskStatus::Resolved || event.scope.version.is_empty() {
                 continue;
             }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use contract::{CloudEvent, Level, RiskEvent};
+use contract::{Level, RiskEvent};
 use engine::record::{NANOS_PER_SEC, RecordKind, UnixNanos};
 use models::accuracy::{Reach, episodes_found};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -27,6 +27,8 @@ const BEGIN: UnixNanos = 1_767_571_200 * NANOS_PER_SEC;
 /// An alarm this long after the end of an event still belongs to it.
 const LAG_SECS: u32 = 3_600;
 const WEEK_SECS: f64 = 604_800.0;
+/// Times that a machine's incidents are moved on to see what chance finds.
+const SHIFTS: usize = 100;
 const LEVELS: [Level; 3] = [Level::Monitor, Level::Alert, Level::Act];
 
 /// What was published.
@@ -53,6 +55,11 @@ pub struct LevelReport {
     pub per_service_week: f64,
     /// Labelled events with at least one of them.
     pub events_found: usize,
+    /// Labelled events that as many incidents in the same rhythm would find at other times: the mean over
+    /// [`SHIFTS`] circular shifts of the labelled part.
+    pub events_found_by_chance: f64,
+    /// The share of those shifts that found as many events, or more.
+    pub shifts_as_good: f64,
     /// Of those in the labelled part, how many belong to no event.
     pub outside: usize,
     /// The latter by service and week.
@@ -83,10 +90,8 @@ pub fn evaluate_end_to_end(
         let resource_metrics = machines.iter().filter_map(|machine| service_at(machine, row, at)).collect();
         let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
         let output = rig.feed_body(at + NANOS_PER_SEC, RecordKind::Metrics, body)?;
-        for message in output.messages {
-            if let Ok(event) = serde_json::from_slice::<CloudEvent<RiskEvent>>(&message.value) {
-                note(&mut reached, event.data, output.log_clock);
-            }
+        for event in output.risk_events() {
+            note(&mut reached, event, output.log_clock);
         }
     }
     Ok(report(&machines, &reached, interval_secs))
@@ -131,6 +136,7 @@ fn report(machines: &[Machine], reached: &Reached, interval_secs: u32) -> EndToE
     let reach = Reach { lead: 1, lag: (LAG_SECS / interval_secs.max(1)) as usize };
     let level = |nth: usize| {
         let (mut incidents, mut found, mut outside) = (0, 0, 0);
+        let mut by_chance = [0; SHIFTS];
         for machine in machines {
             let unlabelled = rows_of(machine) - machine.labels.len();
             let of_machine = reached.iter().filter(|((service, _), _)| *service == machine.name);
@@ -144,12 +150,18 @@ fn report(machines: &[Machine], reached: &Reached, interval_secs: u32) -> EndToE
             let of_labelled = episodes_found(&machine.labels, &labelled, reach);
             found += of_labelled.delays_points.len();
             outside += of_labelled.false_alarms;
+            for (nth, found) in by_chance.iter_mut().enumerate() {
+                *found += found_when_moved(machine, &labelled, (nth + 1) as f64 / (SHIFTS + 1) as f64, reach);
+            }
         }
+        let as_good = by_chance.iter().filter(|moved| **moved >= found).count();
         LevelReport {
             level: LEVELS[nth],
             incidents,
             per_service_week: incidents as f64 / service_weeks,
             events_found: found,
+            events_found_by_chance: by_chance.iter().sum::<usize>() as f64 / SHIFTS as f64,
+            shifts_as_good: as_good as f64 / SHIFTS as f64,
             outside,
             outside_per_service_week: outside as f64 / labelled_weeks,
         }
@@ -161,6 +173,15 @@ fn report(machines: &[Machine], reached: &Reached, interval_secs: u32) -> EndToE
         events,
         levels: (0..LEVELS.len()).map(level).collect(),
     }
+}
+
+/// Events found when all alarms, as rows of the labelled part, come later by this share of it, around its end.
+fn found_when_moved(machine: &Machine, alarms: &[usize], share: f64, reach: Reach) -> usize {
+    let rows = machine.labels.len();
+    let by = (rows as f64 * share) as usize;
+    let mut moved: Vec<usize> = alarms.iter().map(|row| (row + by) % rows.max(1)).collect();
+    moved.sort_unstable();
+    episodes_found(&machine.labels, &moved, reach).delays_points.len()
 }
 
 #[cfg(test)]
@@ -200,5 +221,8 @@ mod tests {
         let monitor = &report.levels[0];
         assert_eq!((monitor.level, monitor.events_found), (Level::Monitor, 1), "{report:?}");
         assert!(report.levels[2].incidents == 0 && monitor.outside <= 2, "{report:?}");
+        // the event and the hour after it are half of the labelled part
+        assert!((0.4..=1.0).contains(&monitor.events_found_by_chance), "{report:?}");
+        assert!(report.levels[2].events_found_by_chance == 0.0, "{report:?}");
     }
 }

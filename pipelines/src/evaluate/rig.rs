@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::Origin;
+use contract::{CloudEvent, Origin, RiskEvent};
 use engine::decode::{DecodeLimits, Decoder};
 use engine::error::EngineError;
 use engine::operator::Message;
@@ -27,6 +27,14 @@ pub struct RigOutput {
     pub messages: Vec<Message>,
     /// Comparisons as they stand.
     pub board: VerdictBoard,
+}
+
+impl RigOutput {
+    /// The risk events among the messages, in the order of saying.
+    pub fn risk_events(&self) -> impl Iterator<Item = RiskEvent> + '_ {
+        let read = |message: &Message| serde_json::from_slice::<CloudEvent<RiskEvent>>(&message.value).ok();
+        self.messages.iter().filter_map(read).map(|event| event.data)
+    }
 }
 
 /// A lane without source and sink.

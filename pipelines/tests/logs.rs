@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use engine::time::clock::Clock;
-use pipelines::evaluate::{LogsReport, evaluate_logs};
+use pipelines::evaluate::{LogsReport, Selection, evaluate_logs};
 
 fn report(folder: &Path) -> LogsReport {
-    evaluate_logs(folder, &Clock::system()).expect("the folder holds labelled lines")
+    evaluate_logs(Selection::all(folder), &Clock::system()).expect("the folder holds labelled lines")
 }
 
 #[expect(clippy::disallowed_methods, reason = "recorded data sets are found through the environment")]
@@ -36,7 +36,7 @@ fn our_own_lines_are_grouped_right() {
 #[test]
 fn an_empty_folder_is_an_error() {
     let empty = tempfile::tempdir().unwrap();
-    let error = evaluate_logs(empty.path(), &Clock::system()).unwrap_err().to_string();
+    let error = evaluate_logs(Selection::all(empty.path()), &Clock::system()).unwrap_err().to_string();
     assert!(error.contains("_structured.csv") && error.contains(&*empty.path().to_string_lossy()), "{error}");
 }
 

@@ -18,6 +18,6 @@ mod trend;
 mod tests;
 
 pub use forecast::{Certainty, Exhaustion};
-pub use limit::LearnedLimit;
+pub use limit::{KillSource, LastRun, LearnedLimit, LimitEstimate};
 pub use model::ExhaustionModel;
-pub use params::{ExhaustionParams, ExhaustionValidParams};
+pub use params::{ExhaustionParams, ExhaustionValidParams, TrendOf};

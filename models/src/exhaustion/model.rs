@@ -35,7 +35,8 @@ struct Evidence {
 /// Forecasts the exhaustion of one resource of one process.
 ///
 /// Fed in the order of event time. A new pod of the workload goes on with [`successor`](Self::successor), so that its own start is
-/// no news; [`restarted`](Self::restarted) ends all trends and keeps the history.
+/// no news; [`restarted`](Self::restarted) ends all trends and keeps the history, [`killed`](Self::killed) only what was
+/// before the last run.
 ///
 /// ```
 /// use models::exhaustion::{Certainty, ExhaustionModel, ExhaustionParams};
@@ -130,6 +131,13 @@ impl ExhaustionModel {
         self.standing = None;
     }
 
+    /// The process was killed for want of the resource: as [`restarted`](Self::restarted), but how it came to that is no
+    /// history, or the same leak would be nothing new the next time.
+    pub fn killed(&mut self) {
+        self.pyramid.forget_run();
+        self.restarted();
+    }
+
     /// The model for the next pod of the same workload, which takes over the history.
     #[must_use]
     pub fn successor(&self) -> Self {
@@ -154,7 +162,7 @@ impl ExhaustionModel {
             if ((n << level) as f64) < self.params.span_samples_min {
                 continue;
             }
-            let Some(rise) = rise(&self.pyramid, level, n) else { continue };
+            let Some(rise) = rise(&self.pyramid, level, n, self.params.trend_of) else { continue };
             let Some(found) = self.judged(&rise, horizon) else { continue };
             let stronger = |best: Evidence| (found.certainty, -found.left) > (best.certainty, -best.left);
             if best.is_none_or(stronger) {

@@ -4,6 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::{Faults, ParamFaults};
 
+/// What of the buckets of a window must rise.
+///
+/// ```
+/// use models::exhaustion::{ExhaustionParams, TrendOf};
+/// assert_eq!(ExhaustionParams::default().trend_of, TrendOf::Lows);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrendOf {
+    /// Their lows: what is given back does not count.
+    Lows,
+    /// Their means, to see what the lows are worth.
+    Means,
+}
+
 /// Settings as a person writes them. Times are counted in samples and levels in parts of the limit.
 ///
 /// ```
@@ -14,6 +29,8 @@ use crate::params::{Faults, ParamFaults};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExhaustionParams {
+    /// What must rise.
+    pub trend_of: TrendOf,
     /// No warning for what lies further ahead than this …
     pub horizon_samples: f64,
     /// … or, if that is more, than this share of what is known of the series.
@@ -44,7 +61,7 @@ pub struct ExhaustionParams {
     pub reach_act: f64,
     /// Past that counts as known, in spans of the rise.
     pub known_spans: f64,
-    /// How far a rise must stand above what was held before.
+    /// How far a rise must stand above what was held before; -1: it need not.
     pub record: f64,
     /// The same in scales of how much the highs of a swinging series differ.
     pub record_spreads: f64,
@@ -57,6 +74,7 @@ pub struct ExhaustionParams {
 impl Default for ExhaustionParams {
     fn default() -> Self {
         Self {
+            trend_of: TrendOf::Lows,
             horizon_samples: 120.0,
             horizon_share: 1.0 / 32.0,
             span_samples_min: 24.0,
@@ -113,7 +131,7 @@ impl ExhaustionParams {
         range("reach_warn", self.reach_warn, 0.0, 10.0, "0 to 10");
         range("reach_act", self.reach_act, 0.0, self.reach_warn, "0 to reach_warn");
         range("known_spans", self.known_spans, 0.0, 100.0, "0 to 100");
-        range("record", self.record, 0.0, 1.0, "0 to 1");
+        range("record", self.record, -1.0, 1.0, "-1 to 1");
         range("record_spreads", self.record_spreads, 0.0, 100.0, "0 to 100");
         range("record_swings", self.record_swings, 0.0, 10.0, "0 to 10");
         range("hold_samples", self.hold_samples, 1.0, 1e6, "1 to 1000000");

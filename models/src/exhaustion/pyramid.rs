@@ -91,6 +91,14 @@ impl Pyramid {
         }
     }
 
+    /// What was seen since the last restart is no history either: it ended badly.
+    pub(crate) fn forget_run(&mut self) {
+        for level in &mut self.levels {
+            level.ring.truncate(level.ring.len() - level.fresh);
+        }
+        self.restart();
+    }
+
     /// The newest `n` buckets of a level since the last restart, oldest first; `None` if there are fewer.
     pub(crate) fn newest(&self, level: usize, n: usize) -> Option<impl Iterator<Item = &Bucket> + Clone> {
         let level = self.levels.get(level).filter(|level| level.fresh >= n)?;
@@ -131,6 +139,24 @@ mod tests {
         assert!(pyramid.levels.iter().all(|level| level.ring.len() <= WIDTH));
         let oldest = pyramid.older(200).map(|(_, bucket)| bucket.max).fold(0.0, f32::max);
         assert!((9700.0..9800.0).contains(&oldest), "{oldest}");
+    }
+
+    /// Scenario: a level for a while, a restart, a higher level that ends in a kill.
+    /// Guarantees: of the higher level nothing is left, the lower one stays as history.
+    #[test]
+    fn what_ended_badly_is_forgotten() {
+        let mut pyramid = Pyramid::new();
+        (0..20).for_each(|_| {
+            pyramid.push(0.4);
+        });
+        pyramid.restart();
+        (0..9).for_each(|_| {
+            pyramid.push(0.9);
+        });
+        pyramid.forget_run();
+        pyramid.push(0.1);
+        let highest = pyramid.older(0).map(|(_, bucket)| bucket.max).fold(0.0, f32::max);
+        assert_eq!(highest, 0.4);
     }
 
     /// Scenario: a restart in the middle of a bucket.

@@ -4,7 +4,7 @@
 //! Lows are minima of buckets, so that what a collector gives back does not count; the window is tried at every scale. Pure.
 
 use super::forecast::Certainty;
-use super::params::ExhaustionParams;
+use super::params::{ExhaustionParams, TrendOf};
 use super::pyramid::{LEVELS, Pyramid};
 use super::trend::{TREND_MAX, Trend, trend};
 
@@ -67,13 +67,13 @@ impl Rise {
 }
 
 /// The rise over the newest `n` buckets of a level; `None` if there are fewer or a quarter of them does not rise.
-pub(crate) fn rise(pyramid: &Pyramid, level: usize, n: usize) -> Option<Rise> {
+pub(crate) fn rise(pyramid: &Pyramid, level: usize, n: usize, of: TrendOf) -> Option<Rise> {
     let buckets = pyramid.newest(level, n)?;
     let mut lows = [0.0; TREND_MAX];
     let (mut quarters, mut top, mut floor) = ([0.0; 4], 0.0_f64, f64::INFINITY);
     let quarter = n / 4;
     for (nth, bucket) in buckets.enumerate() {
-        let low = f64::from(bucket.min);
+        let low = f64::from(if of == TrendOf::Lows { bucket.min } else { bucket.mean });
         lows[nth] = low;
         quarters[(nth / quarter).min(3)] += low / quarter as f64;
         if nth >= n - quarter {

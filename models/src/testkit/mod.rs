@@ -21,7 +21,7 @@ pub use conformance::{Breach, breaches, calibration_breaches};
 pub use draws::Draws;
 pub use grid::{CellOutcome, GridCell, harmful_cells, honest_cells, measure};
 pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};
-pub use releases::{ReleaseFigures, release_figures};
+pub use releases::{HandedOn, ReleaseFigures, release_figures};
 pub use simulator::{RELEASE_AT, SimTick, Simulator};
 pub use trial::{Outcome, trial};
 pub use usage::{Growth, Healthy, Leak, Usage, usage};

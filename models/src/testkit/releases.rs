@@ -4,13 +4,24 @@
 //! a level of their own, so many of them move a lot; one value is one minute.
 
 use super::{Growth, Healthy, Leak, Usage, usage};
-use crate::exhaustion::{Certainty, ExhaustionModel, ExhaustionValidParams};
+use crate::exhaustion::{Certainty, Exhaustion, ExhaustionModel, ExhaustionValidParams};
 
 /// Samples of either version: a day of minutes.
 const DAY: usize = 1440;
 
+/// What the model of a new version begins with, and whether it is told of restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOn {
+    /// The history of the version before, no trend of it; restarts end trends. So it is in production.
+    History,
+    /// Nothing, to see what the history is worth.
+    Nothing,
+    /// Everything, and restarts are not told: to see what ending a trend is worth.
+    Trends,
+}
+
 /// Figures over many releases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ReleaseFigures {
     /// Healthy releases.
     pub healthy: usize,
@@ -20,6 +31,10 @@ pub struct ReleaseFigures {
     pub leaking: usize,
     /// Of these, blamed before the end.
     pub found: usize,
+    /// Of the healthy ones that were blamed, the largest share of the room that they took meanwhile.
+    pub blamed_rooms: Vec<f64>,
+    /// The same of the leaking ones that were blamed.
+    pub found_rooms: Vec<f64>,
 }
 
 impl ReleaseFigures {
@@ -29,13 +44,20 @@ impl ReleaseFigures {
         let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
         (share(self.found, self.leaking), share(self.blamed, self.healthy))
     }
+
+    /// Releases that were blamed while they took at least this share of the room: leaking and healthy ones.
+    #[must_use]
+    pub fn having_taken(&self, share: f64) -> (usize, usize) {
+        let beyond = |rooms: &[f64]| rooms.iter().filter(|&&room| room >= share).count();
+        (beyond(&self.found_rooms), beyond(&self.blamed_rooms))
+    }
 }
 
 /// `healthy` releases of every kind, and every leak `leaks` times on every base, from this seed on.
 ///
 /// ```
-/// use models::{exhaustion::ExhaustionParams, testkit::release_figures};
-/// let figures = release_figures(&ExhaustionParams::default().check().unwrap(), 1, (1, 1));
+/// use models::{exhaustion::ExhaustionParams, testkit::{HandedOn, release_figures}};
+/// let figures = release_figures(&ExhaustionParams::default().check().unwrap(), 1, (1, 1), HandedOn::History);
 /// assert_eq!(figures.healthy, 18);
 /// assert!(figures.found > figures.leaking / 2, "{figures:?}");
 /// ```
@@ -44,6 +66,7 @@ pub fn release_figures(
     params: &ExhaustionValidParams,
     seed: u64,
     (healthy, leaks): (u64, u64),
+    handed_on: HandedOn,
 ) -> ReleaseFigures {
     let mut figures = ReleaseFigures::default();
     let mut seed = seed.wrapping_mul(104_729);
@@ -55,7 +78,9 @@ pub fn release_figures(
         for _ in 0..healthy {
             let (old, new) = (usage(kind, None, next(), DAY), usage(kind, None, next(), DAY));
             figures.healthy += 1;
-            figures.blamed += usize::from(is_blamed(params, &old, &new));
+            let room = blamed(params, &old, &new, handed_on);
+            figures.blamed += usize::from(room.is_some());
+            figures.blamed_rooms.extend(room);
         }
     }
     for (base, leak) in every_leak() {
@@ -64,7 +89,9 @@ pub fn release_figures(
             let Some(end) = new.exhausted.filter(|&end| end > 10) else { continue };
             let new = Usage { values: new.values[..end].to_vec(), ..new };
             figures.leaking += 1;
-            figures.found += usize::from(is_blamed(params, &old, &new));
+            let room = blamed(params, &old, &new, handed_on);
+            figures.found += usize::from(room.is_some());
+            figures.found_rooms.extend(room);
         }
     }
     figures
@@ -87,23 +114,34 @@ fn every_leak() -> impl Iterator<Item = (Healthy, Leak)> {
     })
 }
 
-fn is_blamed(params: &ExhaustionValidParams, old: &Usage, new: &Usage) -> bool {
+/// The largest share of the room that the new version takes while it is blamed, if it is.
+fn blamed(params: &ExhaustionValidParams, old: &Usage, new: &Usage, handed_on: HandedOn) -> Option<f64> {
     let mut model = ExhaustionModel::new(params);
-    if strictest(&mut model, old, 0).is_some() {
-        return false;
+    if forecasts(&mut model, (old, 0), handed_on).next().is_some() {
+        return None;
     }
-    strictest(&mut model.successor(), new, DAY) == Some(Certainty::Act)
+    let mut model = match handed_on {
+        HandedOn::History => model.successor(),
+        HandedOn::Nothing => ExhaustionModel::new(params),
+        HandedOn::Trends => model,
+    };
+    let forecasts = forecasts(&mut model, (new, DAY), handed_on);
+    let strict = forecasts.filter(|ahead| ahead.certainty == Certainty::Act);
+    strict.map(|ahead| ahead.room_taken()).max_by(f64::total_cmp)
 }
 
-/// The strictest forecast over a series whose first sample has this number.
-fn strictest(model: &mut ExhaustionModel, series: &Usage, first: usize) -> Option<Certainty> {
-    let mut strictest = None;
-    for (nth, &value) in series.values.iter().enumerate() {
-        if series.restarts.contains(&nth) {
+/// Every forecast over a series whose first sample has the given number.
+fn forecasts(
+    model: &mut ExhaustionModel,
+    (series, first): (&Usage, usize),
+    handed_on: HandedOn,
+) -> impl Iterator<Item = Exhaustion> {
+    let forecast = move |(nth, &value): (usize, &f64)| {
+        if handed_on != HandedOn::Trends && series.restarts.contains(&nth) {
             model.restarted();
         }
         model.learn((first + nth) as i64 * 60_000_000_000, value, Some(1.0));
-        strictest = strictest.max(model.exhaustion().map(|ahead| ahead.certainty));
-    }
-    strictest
+        model.exhaustion()
+    };
+    series.values.iter().enumerate().filter_map(forecast)
 }

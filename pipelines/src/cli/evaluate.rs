@@ -9,7 +9,7 @@ use super::evaluate_vectors::{Extent, end_to_end, vectors};
 use super::{
     ConfigArgs, Exit, chain_of, evaluate_canary, evaluate_exhaustion, evaluate_logs, evaluate_series,
 };
-use crate::evaluate::export_exhaustion;
+use crate::evaluate::{Part, Selection, export_exhaustion};
 
 /// What can be evaluated.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -42,6 +42,9 @@ pub(crate) struct EvaluateArgs {
     kind: Kind,
     /// Folder of recordings
     folder: PathBuf,
+    /// Which of the recordings, by a hash of their names: settings are chosen on the development part alone
+    #[arg(long, value_enum, default_value = "all")]
+    part: Part,
     /// One JSON document instead of a table
     #[arg(long)]
     json: bool,
@@ -67,6 +70,9 @@ pub(crate) struct EvaluateArgs {
     /// that most people run
     #[arg(long)]
     simulate: bool,
+    /// exhaustion: what each piece of the forecast is worth, on the recordings and on generated series
+    #[arg(long, conflicts_with_all = ["simulate", "html"])]
+    ablation: bool,
     /// canary: simulated rollouts of each kind
     #[arg(long, default_value_t = 20, value_name = "N")]
     runs: u64,
@@ -87,27 +93,31 @@ pub(crate) struct EvaluateArgs {
 pub(crate) fn main(args: &EvaluateArgs) -> Exit {
     let params = args.params.as_deref();
     let extent = if args.details { Extent::Details } else { Extent::Means };
+    let selection = Selection { folder: &args.folder, part: args.part };
     let printing = evaluate_series::Printing {
-        folder: &args.folder,
+        selection,
         json: args.json,
         html: args.html.as_ref(),
         without: &args.without,
         tier: args.tier,
     };
     match args.kind {
-        Kind::Canary => canary(args),
+        Kind::Canary => canary(args, selection),
         Kind::Exhaustion => {
             use evaluate_exhaustion::Generated;
+            if args.ablation {
+                return evaluate_exhaustion::ablation(selection, args.json);
+            }
             if let Some(out) = &args.write_otlp
                 && let Err(error) = export_exhaustion(&args.folder, out)
             {
                 return failed(&error);
             }
             let generated = if args.simulate { Generated::Yes } else { Generated::No };
-            evaluate_exhaustion::exhaustion(&args.folder, args.json, args.html.as_deref(), generated)
+            evaluate_exhaustion::exhaustion(selection, args.json, args.html.as_deref(), generated)
         }
         Kind::Kpi2018 => evaluate_series::kpi2018(&printing),
-        Kind::Logs => evaluate_logs::logs(&args.folder, args.json),
+        Kind::Logs => evaluate_logs::logs(selection, args.json),
         Kind::Mscloud => evaluate_series::mscloud(&printing),
         Kind::Nab => evaluate_series::nab(&printing, args.threshold),
         Kind::Asd | Kind::Jumpstarter | Kind::Smd => {
@@ -123,7 +133,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
     }
 }
 
-fn canary(args: &EvaluateArgs) -> Exit {
+fn canary(args: &EvaluateArgs, selection: Selection<'_>) -> Exit {
     let plan = match args.config.plan() {
         Ok(plan) => plan,
         Err(exit) => return exit,
@@ -133,7 +143,7 @@ fn canary(args: &EvaluateArgs) -> Exit {
         simulated_runs: args.simulate.then_some(args.runs),
         phases: args.phases,
     };
-    evaluate_canary::canary(&args.folder, &plan, args.json, besides)
+    evaluate_canary::canary(selection, &plan, args.json, besides)
 }
 
 /// Tells the figures, as a JSON document or as a person reads them.

@@ -9,8 +9,8 @@ use super::Exit;
 use super::evaluate::{failed, printed};
 use crate::config::Plan;
 use crate::evaluate::{
-    CanaryReport, EvaluateError, PhaseSpread, SimulatedCell, SimulatedGrid, evaluate_canary, export_canary,
-    simulate_canary, sweep_canary,
+    CanaryReport, EvaluateError, PhaseSpread, Selection, SimulatedCell, SimulatedGrid, evaluate_canary,
+    export_canary, simulate_canary, sweep_canary,
 };
 
 /// What is to be done besides running the recordings.
@@ -36,13 +36,13 @@ struct Document<'a> {
 }
 
 /// Exit 0 when the figures could be computed, whatever they are.
-pub(crate) fn canary(folder: &Path, plan: &Plan, json: bool, besides: Besides<'_>) -> Exit {
-    let exported = besides.write_otlp.map_or(Ok(Vec::new()), |out| export_canary(folder, out));
-    let report = match exported.map_err(EvaluateError::from).and_then(|_| evaluate_canary(folder, plan)) {
+pub(crate) fn canary(selection: Selection<'_>, plan: &Plan, json: bool, besides: Besides<'_>) -> Exit {
+    let exported = besides.write_otlp.map_or(Ok(Vec::new()), |out| export_canary(selection.folder, out));
+    let report = match exported.map_err(EvaluateError::from).and_then(|_| evaluate_canary(selection, plan)) {
         Ok(report) => report,
         Err(error) => return failed(&error),
     };
-    let phases = match besides.phases.map(|phases| sweep_canary(folder, plan, phases)).transpose() {
+    let phases = match besides.phases.map(|phases| sweep_canary(selection, plan, phases)).transpose() {
         Ok(phases) => phases,
         Err(error) => return failed(&error),
     };

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::Exit;
 use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
-    ExhaustionReport, SimulatedReleases, SimulatedRule, evaluate_exhaustion, exhaustion_page,
-    simulate_exhaustion, simulate_releases,
+    Ablation, ExhaustionReport, Selection, SimulatedReleases, SimulatedRule, ablate_exhaustion,
+    evaluate_exhaustion, exhaustion_page, simulate_exhaustion, simulate_releases,
 };
 
 /// Also try generated series, or not.
@@ -32,10 +32,45 @@ struct Document<'a> {
     simulated_releases: Option<SimulatedReleases>,
 }
 
+/// `--ablation`: what each piece is worth. Exit 0 when the figures could be computed, whatever they are.
+pub(crate) fn ablation(selection: Selection<'_>, json: bool) -> Exit {
+    match ablate_exhaustion(selection) {
+        Ok(table) => printed(&table, json, || print_ablation(&table)),
+        Err(error) => failed(&error),
+    }
+}
+
+fn print_ablation(table: &[Ablation]) {
+    println!(
+        "{:<30} {:>11} {:>11} {:>18} {:>18} {:>11}",
+        "without", "recorded", "act", "false/day found early", "act: the same", "releases"
+    );
+    let counts = |[found, early, falsely]: [usize; 3]| format!("{found}/{early}/{falsely}");
+    for it in table {
+        let rule = |rule: crate::evaluate::AblatedRule| {
+            format!("{:.3} {:.3} {:.3}", rule.false_per_series_day, rule.warned_share, rule.early_share)
+        };
+        println!(
+            "{:<30} {:>11} {:>11} {:>18} {:>18} {:>11}",
+            it.without,
+            counts(it.recorded),
+            counts(it.recorded_act),
+            rule(it.warn),
+            rule(it.act),
+            format!("{}/{}", it.releases[0], it.releases[1])
+        );
+    }
+}
+
 /// Exit 0 when the figures could be computed, whatever they are.
-pub(crate) fn exhaustion(folder: &Path, json: bool, html: Option<&Path>, generated: Generated) -> Exit {
+pub(crate) fn exhaustion(
+    selection: Selection<'_>,
+    json: bool,
+    html: Option<&Path>,
+    generated: Generated,
+) -> Exit {
     let params = ExhaustionParams::default().check().expect("the defaults are checked by a test");
-    let report = match evaluate_exhaustion(folder, &params) {
+    let report = match evaluate_exhaustion(selection, &params) {
         Ok(report) => report,
         Err(error) => return failed(&error),
     };
@@ -93,5 +128,16 @@ fn print_table(document: &Document<'_>) {
             "generated releases: {} of {} that leak are blamed, {} of {} that do not",
             releases.found, releases.leaking, releases.blamed, releases.healthy
         );
+        for it in &releases.reliability {
+            println!(
+                "  at least {:.0} % of the room taken: told {:.3}, true {:.3} (at least {:.3}); {} leak, {} do not",
+                100.0 * it.room_taken,
+                it.confidence,
+                it.leaking_share,
+                it.leaking_share_at_least,
+                it.found,
+                it.blamed
+            );
+        }
     }
 }

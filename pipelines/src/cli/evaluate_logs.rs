@@ -1,15 +1,13 @@
 //! `bellwether evaluate logs`: the template miner over labelled lines.
 
-use std::path::Path;
-
 use engine::time::clock::Clock;
 
 use super::Exit;
 use super::evaluate::{failed, printed};
-use crate::evaluate::{LogsReport, evaluate_logs};
+use crate::evaluate::{LogsReport, Selection, evaluate_logs};
 
-pub(super) fn logs(folder: &Path, as_json: bool) -> Exit {
-    match evaluate_logs(folder, &Clock::system()) {
+pub(super) fn logs(selection: Selection<'_>, as_json: bool) -> Exit {
+    match evaluate_logs(selection, &Clock::system()) {
         Ok(report) => printed(&report, as_json, || print_table(&report)),
         Err(error) => failed(&error),
     }

@@ -1,6 +1,6 @@
 //! `bellwether evaluate nab|mscloud|kpi2018`: the production detector over labelled single series.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use models::univariate::MeanSurprise;
@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::Exit;
 use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
-    LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, SeriesDetector, evaluate_nab,
-    page, point_report, read_kpi2018, read_mscloud, score_series,
+    LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, Selection, SeriesDetector,
+    evaluate_nab, page, point_report, read_kpi2018, read_mscloud, score_series,
 };
 
 /// What is printed and where.
 #[derive(Debug)]
 pub(super) struct Printing<'a> {
-    pub(super) folder: &'a Path,
+    pub(super) selection: Selection<'a>,
     pub(super) json: bool,
     pub(super) html: Option<&'a PathBuf>,
     /// Views that are left out.
@@ -53,7 +53,7 @@ pub(super) fn nab(printing: &Printing<'_>, threshold: Option<f64>) -> Exit {
         Ok(detector) => detector,
         Err(exit) => return exit,
     };
-    let (report, series) = match evaluate_nab(printing.folder, &detector, threshold) {
+    let (report, series) = match evaluate_nab(printing.selection, &detector, threshold) {
         Ok(done) => done,
         Err(error) => return failed(&error),
     };
@@ -67,11 +67,11 @@ pub(super) fn nab(printing: &Printing<'_>, threshold: Option<f64>) -> Exit {
 }
 
 pub(super) fn mscloud(printing: &Printing<'_>) -> Exit {
-    points(printing, read_mscloud(printing.folder))
+    points(printing, read_mscloud(printing.selection))
 }
 
 pub(super) fn kpi2018(printing: &Printing<'_>) -> Exit {
-    points(printing, read_kpi2018(printing.folder))
+    points(printing, read_kpi2018(printing.selection))
 }
 
 fn points(printing: &Printing<'_>, series: Result<Vec<LabelledSeries>, RecordingError>) -> Exit {
@@ -173,7 +173,7 @@ pub(super) fn finish(
     plots: Vec<Plot<'_>>,
 ) -> Exit {
     if let Some(path) = printing.html {
-        let title = format!("Scores and alarms in {}", printing.folder.display());
+        let title = format!("Scores and alarms in {}", printing.selection.folder.display());
         if let Err(exit) = write_page(path, page(&title, summary, &plots)) {
             return exit;
         }

@@ -33,7 +33,7 @@ pub(super) fn vectors(
             return Exit::Usage;
         }
     };
-    let (mut report, plotted) = match evaluate_vectors(printing.folder, interval_secs, &params) {
+    let (mut report, plotted) = match evaluate_vectors(printing.selection, interval_secs, &params) {
         Ok(done) => done,
         Err(error) => return failed(&error),
     };
@@ -54,7 +54,7 @@ pub(super) fn vectors(
 
 /// Plays the machines of a folder through the whole engine.
 pub(super) fn end_to_end(printing: &Printing<'_>, interval_secs: u32, plan: &Plan) -> Exit {
-    match evaluate_end_to_end(printing.folder, interval_secs, plan) {
+    match evaluate_end_to_end(printing.selection, interval_secs, plan) {
         Ok(report) => printed(&report, printing.json, || println!("{}", published(&report))),
         Err(error) => failed(&error),
     }

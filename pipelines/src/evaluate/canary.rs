@@ -1,13 +1,12 @@
 //! `evaluate canary`: recorded rollouts with known faults; who was stopped, when, and who should not have been.
 
-use std::path::Path;
-
 use contract::{Level, RiskStatus, VerdictKind};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::Serialize;
 
 use super::canaryrec::{Label, Recording, RecordingError};
 use super::files::read_labels;
+use super::part::Selection;
 use super::rig::Rig;
 use crate::config::Plan;
 
@@ -62,17 +61,22 @@ pub struct CanaryReport {
     pub per_fault: Vec<RolloutResult>,
 }
 
-/// Runs every recording of a folder with the given plan.
+/// Runs every recording of a selection with the given plan.
 ///
 /// # Errors
 /// [`EvaluateError::Recording`] for a folder that is not laid out as `labels.json`, `<id>.csv.zst`, `<id>.log.zst`.
-pub fn evaluate_canary(folder: &Path, plan: &Plan) -> Result<CanaryReport, EvaluateError> {
+pub fn evaluate_canary(selection: Selection<'_>, plan: &Plan) -> Result<CanaryReport, EvaluateError> {
     let mut results = Vec::new();
-    for label in read_labels::<Label>(folder)? {
-        let recording = Recording::read(folder, &label.id)?;
+    for label in selected_labels(selection)? {
+        let recording = Recording::read(selection.folder, &label.id)?;
         results.push(run_one(&label, &recording, plan, 0)?);
     }
     Ok(report(results))
+}
+
+/// Labels of the recordings of a selection.
+pub(super) fn selected_labels(selection: Selection<'_>) -> Result<Vec<Label>, RecordingError> {
+    Ok(selection.of(read_labels(selection.folder)?, |label: &Label| label.id.clone()))
 }
 
 /// Runs one recording that was read this much later than it was made.

@@ -3,15 +3,14 @@
 //! Exports fall anywhere in a second and in a window, and a rollout must be judged alike wherever they fall. What it
 //! does not do: change a recording in any other way.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::Serialize;
 
-use super::canary::{EvaluateError, RolloutResult, run_one};
-use super::canaryrec::{Label, Recording};
-use super::files::read_labels;
+use super::canary::{EvaluateError, RolloutResult, run_one, selected_labels};
+use super::canaryrec::Recording;
+use super::part::Selection;
 use crate::config::Plan;
 
 /// Figures of one recording over all phases.
@@ -35,13 +34,17 @@ pub struct PhaseSpread {
     pub delay_s: Option<[f64; 3]>,
 }
 
-/// Runs every recording of a folder `phases` times, each time later by one more equal part of a window, on two threads.
+/// Runs every recording of a selection `phases` times, each time later by one more equal part of a window, on two threads.
 /// With a number that shares no factor with the window's seconds the places within a second are equally spaced too.
 ///
 /// # Errors
 /// As [`evaluate_canary`](super::evaluate_canary).
-pub fn sweep_canary(folder: &Path, plan: &Plan, phases: u64) -> Result<Vec<PhaseSpread>, EvaluateError> {
-    let labels = read_labels::<Label>(folder)?;
+pub fn sweep_canary(
+    selection: Selection<'_>,
+    plan: &Plan,
+    phases: u64,
+) -> Result<Vec<PhaseSpread>, EvaluateError> {
+    let labels = selected_labels(selection)?;
     let next = AtomicU64::new(0);
     let work = || -> Result<Vec<(u64, RolloutResult)>, EvaluateError> {
         let mut done = Vec::new();
@@ -52,7 +55,7 @@ pub fn sweep_canary(folder: &Path, plan: &Plan, phases: u64) -> Result<Vec<Phase
                 return Ok(done);
             };
             let later = phase(plan, nth % phases, phases);
-            let recording = Recording::read_later(folder, &label.id, later)?;
+            let recording = Recording::read_later(selection.folder, &label.id, later)?;
             done.push((nth, run_one(label, &recording, plan, later)?));
         }
     };

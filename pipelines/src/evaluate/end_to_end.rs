@@ -5,7 +5,6 @@
 //! that they reached: opened within a labelled event or an hour after it, or not. What it does not do: choose a threshold.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use contract::{Level, RiskEvent};
 use engine::record::{NANOS_PER_SEC, RecordKind, UnixNanos};
@@ -18,6 +17,7 @@ use serde::Serialize;
 
 use super::canary::EvaluateError;
 use super::otlp::{gauge, text};
+use super::part::Selection;
 use super::rig::Rig;
 use super::vectors::{Machine, list_machines};
 use crate::config::Plan;
@@ -69,16 +69,16 @@ pub struct LevelReport {
 /// When an incident of a service first reached each level.
 type Reached = BTreeMap<(String, String), [Option<UnixNanos>; LEVELS.len()]>;
 
-/// Plays all machines below `folder` side by side, one row each `interval_secs`.
+/// Plays the machines of a selection side by side, one row each `interval_secs`.
 ///
 /// # Errors
 /// [`EvaluateError`] for files that are not laid out as told, and for what the engine says.
 pub fn evaluate_end_to_end(
-    folder: &Path,
+    selection: Selection<'_>,
     interval_secs: u32,
     plan: &Plan,
 ) -> Result<EndToEndReport, EvaluateError> {
-    let listed = list_machines(folder)?;
+    let listed = list_machines(selection)?;
     let machines: Result<Vec<Machine>, _> =
         listed.iter().map(|(folder, name)| Machine::read(folder, name)).collect();
     let machines = machines?;
@@ -215,7 +215,7 @@ mod tests {
         let settings = ["learning_secs=7200", "alarms_per_day=20", "service_alarms_per_day=50"];
         let settings = settings.map(|setting| format!("series.{setting}"));
         let plan = crate::config::read_files(&[], &settings).unwrap();
-        let report = evaluate_end_to_end(dir.path(), 60, &plan).unwrap();
+        let report = evaluate_end_to_end(Selection::all(dir.path()), 60, &plan).unwrap();
         assert_eq!((report.services, report.events), (1, 1));
         assert!((report.service_weeks - 0.25 / 7.0).abs() < 1e-12);
         let monitor = &report.levels[0];

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canaryrec::RecordingError;
 use super::files::{read_labels, read_text};
+use super::part::Selection;
 
 /// What one sample of a recording stands for.
 const SAMPLE_SECS: f64 = 60.0;
@@ -107,16 +108,17 @@ pub struct ExhaustionReport {
     pub series: Vec<ExhaustionResult>,
 }
 
-/// Forecasts every recording of a folder.
+/// Forecasts every recording of a selection.
 ///
 /// # Errors
 /// [`RecordingError`] for a folder that is not laid out as `labels.json` and `<id>.csv.zst`.
 pub fn evaluate_exhaustion(
-    folder: &Path,
+    selection: Selection<'_>,
     params: &ExhaustionValidParams,
 ) -> Result<ExhaustionReport, RecordingError> {
     let mut series = Vec::new();
-    for label in &read_labels::<ExhaustionLabel>(folder)? {
+    let folder = selection.folder;
+    for label in &selection.of(read_labels::<ExhaustionLabel>(folder)?, |label| label.id.clone()) {
         for (resource, usage) in read_usage(folder, &label.id)? {
             series.push(forecast(label, resource, &usage, params));
         }

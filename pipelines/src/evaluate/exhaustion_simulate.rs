@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use models::exhaustion::ExhaustionValidParams;
-use models::testkit::{LeakFigures, LeakRule, leak_figures, release_figures};
+use models::exhaustion::{Exhaustion, ExhaustionValidParams};
+use models::testkit::{HandedOn, LeakFigures, LeakRule, leak_figures, release_figures};
 use serde::Serialize;
 
 /// First seed; none of the series of this or a later one was looked at when settings were chosen.
@@ -49,7 +49,7 @@ pub fn simulate_exhaustion(params: &ExhaustionValidParams) -> BTreeMap<&'static 
 }
 
 /// What the strict rule says of releases on their first day, where the version before did not leak.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SimulatedReleases {
     /// Healthy releases.
     pub healthy: usize,
@@ -59,14 +59,49 @@ pub struct SimulatedReleases {
     pub leaking: usize,
     /// Of these, blamed before the limit was reached.
     pub found: usize,
+    /// Whether the confidences that are told come true.
+    pub reliability: Vec<Reliability>,
 }
 
-/// The condition under which the product asks for `act`, on generated releases.
+/// Releases of which at least this confidence is told.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Reliability {
+    /// Share of the room from which it is told.
+    pub room_taken: f64,
+    /// What is told.
+    pub confidence: f64,
+    /// Share that leaks, if one release in ten does.
+    pub leaking_share: f64,
+    /// The same if as many healthy ones more had been blamed as chance may hide (one standard deviation).
+    pub leaking_share_at_least: f64,
+    /// Leaking releases.
+    pub found: usize,
+    /// Healthy ones.
+    pub blamed: usize,
+}
+
+/// The condition under which the product asks for `act`, on generated releases, and what its confidence is worth there.
 #[must_use]
 pub fn simulate_releases(params: &ExhaustionValidParams) -> SimulatedReleases {
-    let figures = release_figures(params, SEED, RELEASES);
+    let figures = release_figures(params, SEED, RELEASES, HandedOn::History);
     let (healthy, blamed, leaking, found) = (figures.healthy, figures.blamed, figures.leaking, figures.found);
-    SimulatedReleases { healthy, blamed, leaking, found }
+    let reliability = |(room_taken, confidence): (f64, f64)| {
+        let (found, blamed) = figures.having_taken(room_taken);
+        let share = |blamed: f64| {
+            let (hit, falsely) = (found as f64 / leaking as f64, blamed / healthy as f64);
+            0.1 * hit / (0.1 * hit + 0.9 * falsely)
+        };
+        Reliability {
+            room_taken,
+            confidence,
+            leaking_share: share(blamed as f64),
+            leaking_share_at_least: share(blamed as f64 + (blamed as f64 + 1.0).sqrt()),
+            found,
+            blamed,
+        }
+    };
+    let reliability = Exhaustion::confidences_in_release().into_iter().map(reliability).collect();
+    SimulatedReleases { healthy, blamed, leaking, found, reliability }
 }
 
 fn of(figures: &LeakFigures) -> SimulatedRule {

@@ -3,8 +3,6 @@
 //! A system's lines go through one miner in their order, the text alone, without severity or logger. A line's group is
 //! the template that its id leads to at the end. What it does not do: look at a label before that.
 
-use std::path::Path;
-
 use engine::time::clock::Clock;
 use models::text::{MinerParams, Shape, TemplateId, TemplateMiner, grouping};
 use serde::Serialize;
@@ -12,6 +10,7 @@ use serde::Serialize;
 use super::canaryrec::RecordingError;
 use super::line_labels::labelled_recordings;
 use super::loghub::labelled_files;
+use super::part::{Part, Selection};
 
 /// Passes over the lines of a system go on for this long, so that a few lines can be timed too.
 const TIMED_NANOS: i64 = 1_000_000_000;
@@ -24,6 +23,13 @@ pub struct LabelledLines {
     pub system: String,
     /// Label and line.
     pub lines: Vec<(String, String)>,
+}
+
+impl LabelledLines {
+    /// Whether no rule was made while looking at these lines.
+    fn is_held_out(&self) -> bool {
+        self.system.ends_with("_held_out")
+    }
 }
 
 /// What came of one system.
@@ -60,14 +66,21 @@ pub struct LogsReport {
     pub systems: Vec<SystemGrouping>,
 }
 
-/// Evaluates every system in a folder: Loghub files below it, or recordings whose labels this crate can make.
+/// Evaluates every system of a selection: Loghub files below it, or recordings whose labels this crate can make.
 ///
 /// # Errors
 /// [`RecordingError`] names file and line, or the folder if there is nothing in it.
-pub fn evaluate_logs(folder: &Path, clock: &Clock) -> Result<LogsReport, RecordingError> {
-    let mut systems = labelled_files(folder)?;
+pub fn evaluate_logs(selection: Selection<'_>, clock: &Clock) -> Result<LogsReport, RecordingError> {
+    let folder = selection.folder;
+    let mut systems = selection.of(labelled_files(folder)?, |system| system.system.clone());
     if systems.is_empty() {
         systems = labelled_recordings(folder)?;
+        // these were divided by what was looked at while the rules were made
+        systems.retain(|system| match selection.part {
+            Part::All => true,
+            Part::Development => !system.is_held_out(),
+            Part::HeldOut => system.is_held_out(),
+        });
     }
     if systems.is_empty() {
         let why = "no *_structured.csv, *_templates.csv with its log, or labelled recording";

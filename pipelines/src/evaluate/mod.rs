@@ -10,6 +10,7 @@ mod canary_simulate;
 mod canaryrec;
 mod end_to_end;
 mod exhaustion;
+mod exhaustion_ablation;
 mod exhaustion_otlp;
 mod exhaustion_page;
 mod exhaustion_simulate;
@@ -23,6 +24,7 @@ mod mscloud;
 mod multivariate;
 mod nab;
 mod otlp;
+mod part;
 mod plots;
 mod points;
 mod published;
@@ -41,15 +43,19 @@ pub use end_to_end::{EndToEndReport, LevelReport, evaluate_end_to_end};
 pub use exhaustion::{
     ExhaustionLabel, ExhaustionReport, ExhaustionResult, RecordedUsage, evaluate_exhaustion, read_usage,
 };
+pub use exhaustion_ablation::{AblatedRule, Ablation, ablate_exhaustion};
 pub use exhaustion_otlp::export_exhaustion;
 pub use exhaustion_page::exhaustion_page;
-pub use exhaustion_simulate::{SimulatedReleases, SimulatedRule, simulate_exhaustion, simulate_releases};
+pub use exhaustion_simulate::{
+    Reliability, SimulatedReleases, SimulatedRule, simulate_exhaustion, simulate_releases,
+};
 pub use export::export_canary;
 pub use kpi2018::read_kpi2018;
 pub use logs::{LabelledLines, LogsReport, SystemGrouping, evaluate_logs};
 pub use mscloud::read_mscloud;
 pub use multivariate::{MachineResult, PlottedMachine, VectorReport, evaluate_vectors};
 pub use nab::{NabFileResult, NabReport, evaluate_nab};
+pub use part::{Part, Selection};
 pub use plots::{Plot, page};
 pub use points::{PointReport, PointResult, point_report};
 pub use published::Published;

@@ -4,14 +4,17 @@ use std::path::Path;
 
 use super::canaryrec::RecordingError;
 use super::files::read_text;
+use super::part::Selection;
 use super::series::{LabelledSeries, bad_line, csv_files, name_below, parse_time, rows};
 
-/// Reads every `<kind>/<name>.csv.zst` of a folder: `TimeStamp,Value,Label`. An empty value is no number.
+/// Reads every selected `<kind>/<name>.csv.zst` of a folder: `TimeStamp,Value,Label`. An empty value is no number.
 ///
 /// # Errors
 /// [`RecordingError`] names file and line.
-pub fn read_mscloud(folder: &Path) -> Result<Vec<LabelledSeries>, RecordingError> {
-    csv_files(folder)?.iter().map(|path| read_file(folder, path)).collect()
+pub fn read_mscloud(selection: Selection<'_>) -> Result<Vec<LabelledSeries>, RecordingError> {
+    let folder = selection.folder;
+    let files = selection.of(csv_files(folder)?, |path| name_below(folder, path));
+    files.iter().map(|path| read_file(folder, path)).collect()
 }
 
 fn read_file(folder: &Path, path: &Path) -> Result<LabelledSeries, RecordingError> {

@@ -5,13 +5,12 @@
 //! threshold, at most one an hour; the machine's threshold is the lowest that gives at most one false alarm a
 //! day *on the labelled rows themselves*, so recall is what the ranking can give at that rate, not a forecast.
 
-use std::path::Path;
-
 use models::accuracy::{auc_pr, episodes, vus_pr};
 use models::multivariate::{Learning, VectorDetector, VectorValidParams};
 use serde::Serialize;
 
 use super::canaryrec::RecordingError;
+use super::part::Selection;
 use super::resample::{bootstrap, mean};
 use super::series::{LabelledSeries, ScoredSeries};
 use super::vectors::{Cause, Machine, list_machines};
@@ -71,20 +70,23 @@ pub struct VectorReport {
     pub details: Vec<MachineResult>,
 }
 
-/// Runs every machine below `folder`; one row is `interval_secs`. Beside the report, for plots: by machine the metric that
+/// Runs every machine of a selection; one row is `interval_secs`. Beside the report, for plots: by machine the metric that
 /// most often spoke against it, and the scores.
 ///
 /// # Errors
 /// [`RecordingError`] for files that are not laid out as this module's reader says.
 pub fn evaluate_vectors(
-    folder: &Path,
+    selection: Selection<'_>,
     interval_secs: u32,
     params: &VectorValidParams,
 ) -> Result<(VectorReport, Vec<PlottedMachine>), RecordingError> {
-    let listed = list_machines(folder)?;
+    let listed = list_machines(selection)?;
     if listed.is_empty() {
-        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no `<machine>_test.csv.zst` in it");
-        return Err(RecordingError::File { path: folder.to_owned(), source });
+        let source = std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            "no `<machine>_test.csv.zst` of this part in it",
+        );
+        return Err(RecordingError::File { path: selection.folder.to_owned(), source });
     }
     let run = |(folder, name): &(std::path::PathBuf, String)| {
         Machine::read(folder, name).map(|machine| run_one(&machine, interval_secs, params))

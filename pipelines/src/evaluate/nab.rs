@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::canaryrec::RecordingError;
 use super::files::read_text;
+use super::part::Selection;
 use super::published::{Published, published};
 use super::resample::{best_threshold, bootstrap, cross_fitted};
 use super::series::{
@@ -89,17 +90,17 @@ pub struct NabReport {
     pub per_file: Vec<NabFileResult>,
 }
 
-/// Runs all files of a folder laid out as `data/<category>/<file>.csv.zst`, `combined_windows.json` and, for the
+/// Runs the files of a selection laid out as `data/<category>/<file>.csv.zst`, `combined_windows.json` and, for the
 /// comparison, `published_standard_scores.csv`. Also gives the series and their scores, for plots.
 ///
 /// # Errors
 /// [`RecordingError`] names file and line.
 pub fn evaluate_nab(
-    folder: &Path,
+    selection: Selection<'_>,
     detector: &SeriesDetector,
     threshold: Option<f64>,
 ) -> Result<(NabReport, Vec<(LabelledSeries, ScoredSeries)>), RecordingError> {
-    let files = read_files(folder)?;
+    let files = selection.of(read_files(selection.folder)?, |labelled| labelled.series.name.clone());
     let scored: Vec<ScoredSeries> =
         files.iter().map(|labelled| score_series(&labelled.series, detector)).collect();
     let thresholds: Vec<f64> = threshold
@@ -117,7 +118,7 @@ pub fn evaluate_nab(
     report.ns_per_point =
         scored.iter().map(|scored| scored.nanos).sum::<i64>() as f64 / report.points.max(1) as f64;
     report.bytes_per_series = scored.iter().map(|scored| scored.state_bytes).max().unwrap_or(0);
-    report.published = published(folder, &files)?;
+    report.published = published(selection.folder, &files)?;
     Ok((report, files.into_iter().map(|labelled| labelled.series).zip(scored).collect()))
 }
 

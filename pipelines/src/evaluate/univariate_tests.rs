@@ -66,7 +66,7 @@ fn the_scorer_agrees_with_published_results() {
 #[test]
 fn nab_keeps_its_floor() {
     let Some(folder) = folder_of("nab") else { return };
-    let (report, _) = evaluate_nab(&folder, &SeriesDetector::full(), None).unwrap();
+    let (report, _) = evaluate_nab(Selection::all(&folder), &SeriesDetector::full(), None).unwrap();
     assert!(report.cross_fitted >= 70.0, "{} {:?}", report.cross_fitted, report.cross_fitted_interval);
     let of = |name: &str| report.published.iter().find(|other| other.detector == name).unwrap().standard;
     assert!((of("ARTime") - 73.3).abs() < 0.05 && (of("numenta") - 68.0).abs() < 0.05, "{report:?}");
@@ -97,7 +97,7 @@ fn kpi2018_keeps_its_floor() {
 fn mscloud_keeps_its_floor() {
     let Some(folder) = folder_of("mscloud") else { return };
     let detector = SeriesDetector::full();
-    let scored = read_mscloud(&folder).unwrap().into_iter().map(|series| {
+    let scored = read_mscloud(Selection::all(&folder)).unwrap().into_iter().map(|series| {
         let scored = score_series(&series, &detector);
         (series, scored)
     });

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::canaryrec::RecordingError;
 use super::files::read_text;
+use super::part::Selection;
 use super::series::bad_line;
 
 const TEST: &str = "_test.csv.zst";
@@ -60,17 +61,21 @@ impl Machine {
     }
 }
 
-/// Folder and stem of every machine below a folder, sorted.
+/// Folder and stem of every machine of a selection, sorted.
 ///
 /// # Errors
 /// [`RecordingError::File`] for a folder that cannot be listed.
-pub fn list_machines(folder: &Path) -> Result<Vec<(PathBuf, String)>, RecordingError> {
+pub fn list_machines(selection: Selection<'_>) -> Result<Vec<(PathBuf, String)>, RecordingError> {
+    Ok(selection.of(machines_below(selection.folder)?, |(_, name)| name.clone()))
+}
+
+fn machines_below(folder: &Path) -> Result<Vec<(PathBuf, String)>, RecordingError> {
     let fail = |source| RecordingError::File { path: folder.to_owned(), source };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         if path.is_dir() {
-            found.extend(list_machines(&path)?);
+            found.extend(machines_below(&path)?);
         } else if let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(TEST)) {
             found.push((folder.to_owned(), name.to_owned()));
         }
@@ -148,7 +153,7 @@ mod tests {
         packed(&folder.join("m_test.csv.zst"), "5,\n7,8\n");
         packed(&folder.join("m_test_label.txt.zst"), "0\n1\n");
         std::fs::write(folder.join("m_interpretation.txt"), "1-1:2\n").unwrap();
-        assert_eq!(list_machines(outer.path()).unwrap(), [(folder.clone(), "m".to_owned())]);
+        assert_eq!(list_machines(Selection::all(outer.path())).unwrap(), [(folder.clone(), "m".to_owned())]);
         let machine = Machine::read(&folder, "m").unwrap();
         assert_eq!((machine.width, &machine.labels[..]), (2, &[false, true][..]));
         assert!(machine.values[5].is_nan() && machine.values[..5] == [1.0, 2.0, 3.0, 4.0, 5.0]);

@@ -125,7 +125,11 @@ impl Features {
         let speaker =
             sender.pod_uid.filter(|_| !sender.speaks).and_then(|uid| self.state.presence.of_uid(uid));
         let who = speaker.unwrap_or(&sender.who).clone();
-        samples.add(who, id, Sample { signal, part, rank, at, value: value * factor, secs });
+        let sample = Sample { signal, part, rank, at, value: value * factor, secs };
+        if signal == ResourceSignal::Restarts && sender.oom_killed {
+            samples.add(who.clone(), id, Sample { signal: ResourceSignal::OomKills, ..sample });
+        }
+        samples.add(who, id, sample);
     }
 
     fn add_other(&mut self, (meaning, name): (&Meaning, &Arc<str>), value: (i64, f64)) {

@@ -91,6 +91,8 @@ pub(crate) struct Identity {
     pub(crate) pod_uid: Option<u128>,
     /// `k8s.container.restart_count`.
     pub(crate) restarts: Option<u64>,
+    /// Whether `k8s.container.status.last_terminated_reason` is `OOMKilled`.
+    pub(crate) oom_killed: bool,
 }
 
 /// Identities by resource; a full cache starts anew. Never walked, so that its order is of no account.
@@ -154,7 +156,8 @@ pub(crate) fn identity_of(resource: &Resource, attributes: &Attributes) -> Optio
         .get("k8s.container.restart_count")
         .and_then(AttributeValue::as_int)
         .and_then(|n| u64::try_from(n).ok());
-    Some(Identity { who: Who::new(Subject { service, arm, pod }), speaks, pod_uid, restarts })
+    let oom_killed = attributes.text("k8s.container.status.last_terminated_reason") == Some("OOMKilled");
+    Some(Identity { who: Who::new(Subject { service, arm, pod }), speaks, pod_uid, restarts, oom_killed })
 }
 
 /// The first of the keys that is told and not empty.

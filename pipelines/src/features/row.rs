@@ -228,6 +228,8 @@ pub enum ResourceSignal {
     Heap,
     /// Disk used in bytes.
     Disk,
+    /// Container restarts since start, where the last one followed on a kill for want of memory.
+    OomKills,
 }
 
 /// One value of a resource of one pod: a gauge, or a rate of a counter over (previous, at].

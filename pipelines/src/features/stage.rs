@@ -32,7 +32,7 @@ use super::truth::Truth;
 /// Name of the state.
 const OPERATOR: &str = "features";
 /// Layout of the state.
-const STATE_VERSION: u32 = 2;
+const STATE_VERSION: u32 = 3;
 
 /// Everything that a restart must bring back.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -1,13 +1,17 @@
 //! Which resource of which pod runs out when: one forecast per pod and resource, handed on from pod to pod of a workload.
 //!
-//! A new pod takes over the history of the oldest one known, so that its start is no news; a restart ends all trends. A
-//! resource whose limit nobody reports is not forecast. What it does not do: word what stands (`exhaustion_wording`).
+//! A new pod takes over the history of the oldest one known, so that its start is no news; a restart ends all trends, and a
+//! kill for want of memory takes back what led to it. A resource whose limit nobody reports is not forecast, except memory
+//! once processes of the service were killed: then their last use stands for the limit, for every pod of it. What it does not do: word what stands (`exhaustion_wording`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::exhaustion::{Exhaustion, ExhaustionModel, ExhaustionParams, ExhaustionValidParams};
+use models::exhaustion::{
+    Exhaustion, ExhaustionModel, ExhaustionParams, ExhaustionValidParams, KillSource, LastRun, LearnedLimit,
+    LimitEstimate,
+};
 use serde::{Deserialize, Serialize};
 
 use super::finding::Suspect;
@@ -23,6 +27,9 @@ const FORGET: UnixNanos = 3_600 * NANOS_PER_SEC;
 const NEW: UnixNanos = 86_400 * NANOS_PER_SEC;
 /// Fewer samples do not show that a version does not leak.
 const INNOCENT_SAMPLES: u64 = 60;
+/// A restart of a process that used so much of its reported limit was a kill.
+const NEARLY_FULL: f64 = 0.9;
+
 /// One resource of one pod.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Watched {
@@ -30,6 +37,10 @@ struct Watched {
     model: ExhaustionModel,
     last_at: UnixNanos,
     limit: f64,
+    /// Where the limit comes from, if nobody reports it.
+    learned: Option<LimitEstimate>,
+    /// What the process used since it started; of memory only.
+    run: LastRun,
 }
 
 /// What one version of a service showed of one resource.
@@ -43,17 +54,22 @@ struct ArmRecord {
 
 type PodKey = (ServiceKey, ResourceSignal, Arc<str>);
 type KindKey = (ServiceKey, ResourceSignal);
+type Pod = (ServiceKey, Arc<str>);
 
 /// All forecasts.
 ///
 /// # Invariants
-/// At most [`SERIES_MAX`] series, as many histories, and [`ARMS_MAX`] versions of each resource of a service.
+/// At most [`SERIES_MAX`] series, as many histories and learned limits, and [`ARMS_MAX`] versions of each resource of a service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ExhaustionWatch {
     series: BTreeMap<PodKey, Watched>,
     arms: BTreeMap<KindKey, Vec<ArmRecord>>,
     histories: BTreeMap<KindKey, ExhaustionModel>,
-    restarts: BTreeMap<(ServiceKey, Arc<str>), f64>,
+    restarts: BTreeMap<Pod, f64>,
+    /// Restarts after kills for want of memory.
+    kills: BTreeMap<Pod, f64>,
+    /// Memory limits of services that report none.
+    limits: BTreeMap<ServiceKey, LearnedLimit>,
     /// Series that found no room.
     pub(crate) refused: u64,
 }
@@ -65,6 +81,8 @@ pub(crate) struct RunningOut {
     pub(crate) signal: ResourceSignal,
     pub(crate) ahead: Exhaustion,
     pub(crate) limit: f64,
+    /// What is known of the limit, if nobody reports it.
+    pub(crate) learned: Option<LimitEstimate>,
     /// Newest sample.
     pub(crate) at: UnixNanos,
     /// Pods of the same version whose resource runs out too, itself included, and all that are watched.
@@ -79,15 +97,17 @@ fn params() -> ExhaustionValidParams {
 
 /// Whether a signal is one that can run out.
 const fn runs_out(signal: ResourceSignal) -> bool {
-    !matches!(signal, ResourceSignal::Cpu | ResourceSignal::Restarts | ResourceSignal::PoolPending)
+    use ResourceSignal::{Cpu, OomKills, PoolPending, Restarts};
+    !matches!(signal, Cpu | OomKills | PoolPending | Restarts)
 }
 
 impl ExhaustionWatch {
     /// Takes in the resources of a tick.
     pub(crate) fn on_rows(&mut self, rows: &FeatureRows) {
+        let killed = self.killed(rows);
         for row in &rows.resources {
             if row.signal == ResourceSignal::Restarts {
-                self.on_restarts(row);
+                self.on_restarts(row, &killed);
             } else if runs_out(row.signal) {
                 self.on_value(row);
             }
@@ -95,27 +115,71 @@ impl ExhaustionWatch {
         self.forget(rows.upto);
     }
 
-    fn on_restarts(&mut self, row: &ResourceRow) {
-        let pod = (row.subject.service.clone(), Arc::clone(&row.subject.pod.id));
+    /// Pods with a kill for want of memory that was not told before.
+    fn killed(&mut self, rows: &FeatureRows) -> BTreeSet<Pod> {
+        let mut killed = BTreeSet::new();
+        for row in rows.resources.iter().filter(|row| row.signal == ResourceSignal::OomKills) {
+            let pod = pod_of(row);
+            let before = self.kills.insert(pod.clone(), row.value);
+            if before.is_none_or(|before| row.value > before) {
+                killed.insert(pod);
+            }
+        }
+        killed
+    }
+
+    fn on_restarts(&mut self, row: &ResourceRow, killed: &BTreeSet<Pod>) {
+        let pod = pod_of(row);
+        let source = if killed.contains(&pod) { KillSource::Told } else { KillSource::Inferred };
         let before = self.restarts.insert(pod, row.value);
+        // the first count that is seen may be of long ago
         if before.is_none_or(|before| row.value <= before) {
             return;
         }
-        let own = self.series.iter_mut().filter(|(key, _)| key.0 == row.subject.service);
-        own.filter(|(key, _)| key.2 == row.subject.pod.id).for_each(|(_, watched)| watched.model.restarted());
+        let service = &row.subject.service;
+        let own = self.series.iter_mut().filter(|(key, _)| key.0 == *service && key.2 == row.subject.pod.id);
+        for ((_, signal, _), watched) in own {
+            if *signal != ResourceSignal::Memory {
+                watched.model.restarted();
+                continue;
+            }
+            if self.limits.len() < SERIES_MAX || self.limits.contains_key(service) {
+                self.limits.entry(service.clone()).or_default().killed(&watched.run, source);
+            }
+            watched.end_of_memory(source);
+        }
+    }
+
+    /// The limit of a row's resource: reported, or of memory learned.
+    fn limit_of(&mut self, row: &ResourceRow) -> (Option<f64>, Option<LimitEstimate>) {
+        let learns = row.limit.is_none() && row.signal == ResourceSignal::Memory;
+        let Some(known) = self.limits.get_mut(&row.subject.service).filter(|_| learns) else {
+            return (row.limit, None);
+        };
+        known.survived(row.value);
+        let learned = known.estimate();
+        (learned.map(|learned| learned.limit), learned)
     }
 
     fn on_value(&mut self, row: &ResourceRow) {
-        let Some(limit) = row.limit else { return };
+        let (limit, learned) = self.limit_of(row);
+        // how much a process used at its end has to be known before there is a limit
+        if limit.is_none() && row.signal != ResourceSignal::Memory {
+            return;
+        }
         let kind = (row.subject.service.clone(), row.signal);
         let key = (kind.0.clone(), row.signal, Arc::clone(&row.subject.pod.id));
         if !self.series.contains_key(&key) && !self.begin(&key, row) {
             return;
         }
         let Some(watched) = self.series.get_mut(&key) else { return };
-        watched.model.learn(row.at, row.value, Some(limit));
         watched.last_at = watched.last_at.max(row.at);
-        watched.limit = limit;
+        if row.signal == ResourceSignal::Memory {
+            watched.run.sample(row.value);
+        }
+        let Some(limit) = limit else { return };
+        watched.model.learn(row.at, row.value, Some(limit));
+        (watched.limit, watched.learned) = (limit, learned);
         let leaks = watched.model.exhaustion().is_some();
         let arms = self.arms.entry(kind).or_default();
         if let Some(record) = arms.iter_mut().find(|record| record.arm == row.subject.arm) {
@@ -143,7 +207,8 @@ impl ExhaustionWatch {
         let known = oldest.into_iter().chain(history).max_by_key(|model| model.samples());
         let model = known.map_or_else(|| ExhaustionModel::new(&params()), ExhaustionModel::successor);
         let subject = Arc::clone(&row.subject);
-        let watched = Watched { subject, model, last_at: row.at, limit: row.limit.unwrap_or_default() };
+        let (limit, run) = (row.limit.unwrap_or_default(), LastRun::default());
+        let watched = Watched { subject, model, last_at: row.at, limit, learned: None, run };
         self.series.insert(key.clone(), watched);
         true
     }
@@ -157,7 +222,9 @@ impl ExhaustionWatch {
             .collect();
         for key in gone {
             let Some(watched) = self.series.remove(&key) else { continue };
-            self.restarts.remove(&(key.0.clone(), Arc::clone(&key.2)));
+            let pod = (key.0.clone(), Arc::clone(&key.2));
+            self.restarts.remove(&pod);
+            self.kills.remove(&pod);
             let kind = (key.0, key.1);
             let known = self.histories.get(&kind).map_or(0, ExhaustionModel::samples);
             let has_room = self.histories.len() < SERIES_MAX || self.histories.contains_key(&kind);
@@ -177,6 +244,7 @@ impl ExhaustionWatch {
                 signal: *signal,
                 ahead,
                 limit,
+                learned: watched.learned,
                 at: watched.last_at,
                 pods: self.alike(service, *signal, &watched.subject.arm, now),
                 suspect: self.suspect(service, *signal, &watched.subject.arm, now),
@@ -224,10 +292,29 @@ impl ExhaustionWatch {
     }
 }
 
+fn pod_of(row: &ResourceRow) -> Pod {
+    (row.subject.service.clone(), Arc::clone(&row.subject.pod.id))
+}
+
 impl Watched {
+    /// The process ended, and it is about its memory.
+    fn end_of_memory(&mut self, source: KillSource) {
+        let was_full = self.limit > 0.0 && self.run.last() >= NEARLY_FULL * self.limit;
+        if source == KillSource::Told || was_full {
+            self.model.killed();
+        } else {
+            self.model.restarted();
+        }
+        self.run.restarted();
+    }
+
     /// What is ahead, and the limit, unless the pod has fallen silent.
     fn ahead(&self, now: UnixNanos) -> Option<(Exhaustion, f64)> {
-        let ahead = self.model.exhaustion()?;
+        let mut ahead = self.model.exhaustion()?;
+        if let Some(learned) = self.learned {
+            // the limit may lie higher than what is known of it
+            ahead.latest_secs += (learned.highest / learned.limit - 1.0) / ahead.rise_per_sec.max(1e-12);
+        }
         // a pod that stopped reporting runs out of nothing any more
         let silent_secs = now.saturating_sub(self.last_at) as f64 / 1e9;
         let is_heard = silent_secs <= (ahead.span_secs / 4.0).max(30.0);
@@ -236,93 +323,5 @@ impl Watched {
 }
 
 #[cfg(test)]
-mod tests {
-    use contract::Level;
-
-    use super::super::exhaustion_wording::finding;
-    use super::*;
-    use crate::features::Pod;
-
-    const LIMIT: f64 = 512e6;
-
-    fn row(version: &str, pod: &str, second: i64, level: f64) -> ResourceRow {
-        let text = Arc::<str>::from;
-        let service = ServiceKey {
-            tenant: text("t"),
-            cluster: text(""),
-            environment: text("prod"),
-            namespace: text("shop"),
-            service: text("cart"),
-        };
-        let arm = Arm { version: text(version), template_hash: text(version), revision: text("") };
-        let pod = Pod { id: text(pod), name: text(pod), node: text("n") };
-        ResourceRow {
-            subject: Arc::new(Subject { service, arm, pod }),
-            signal: ResourceSignal::Memory,
-            at: second * NANOS_PER_SEC,
-            value: level * LIMIT,
-            limit: Some(LIMIT),
-        }
-    }
-
-    /// Two pods of v1 for 600 s; from 300 s on also one of v2, which leaks. `v1` gives v1's level.
-    fn release(v1: impl Fn(i64) -> f64) -> (ExhaustionWatch, Option<RunningOut>) {
-        let mut watch = ExhaustionWatch::default();
-        let mut seen = None;
-        for second in 0..600_i64 {
-            let mut resources = vec![row("v1", "a", second, v1(second)), row("v1", "b", second, v1(second))];
-            if second >= 300 {
-                resources.push(row("v2", "c", second, 0.3 + 0.0022 * (second - 300) as f64));
-            }
-            let upto = (second + 1) * NANOS_PER_SEC;
-            watch.on_rows(&FeatureRows { upto, resources, ..FeatureRows::default() });
-            seen = watch.standing(upto).pop().or(seen);
-        }
-        (watch, seen)
-    }
-
-    /// Scenario: a new version leaks beside two pods of the old one that do not.
-    /// Guarantees: the new version is suspected and the finding asks for `act`, with a forecast of when its memory is full;
-    /// the saved state goes on to say the same.
-    #[test]
-    fn a_new_version_that_leaks_is_suspected() {
-        let (watch, seen) = release(|_| 0.4);
-        let found = finding(&seen.unwrap(), None);
-        assert_eq!(found.level, Level::Act, "{found:?}");
-        let suspect = found.suspect.unwrap();
-        assert_eq!((suspect.arm.name(), suspect.stable.name()), ("v2", "v1"));
-        let forecast = found.forecast.unwrap();
-        assert_eq!(forecast.resource, "memory");
-        let left_secs = (forecast.exhausts_at.unix_nanos() - found.at) as f64 / 1e9;
-        assert!((5.0..80.0).contains(&left_secs), "{left_secs}");
-        let bytes = postcard::to_stdvec(&watch).unwrap();
-        let again: ExhaustionWatch = postcard::from_bytes(&bytes).unwrap();
-        let upto = 600 * NANOS_PER_SEC;
-        assert_eq!(format!("{:?}", again.standing(upto)), format!("{:?}", watch.standing(upto)));
-    }
-
-    /// Scenario: the old version leaks as the new one does.
-    /// Guarantees: it is an alert about the service, and no version is suspected.
-    #[test]
-    fn a_leak_of_both_versions_blames_none() {
-        let (_, seen) = release(|second| 0.2 + 0.0013 * second as f64);
-        let found = finding(&seen.unwrap(), None);
-        assert_eq!((found.level, found.suspect), (Level::Alert, None));
-    }
-
-    /// Scenario: the pods of a new version warm up steeply to the level of the old one. Guarantees: nothing is said.
-    #[test]
-    fn a_warm_up_to_the_usual_level_is_no_news() {
-        let mut watch = ExhaustionWatch::default();
-        for second in 0..600_i64 {
-            let young = (0.1 + 0.01 * (second - 300) as f64).clamp(0.1, 0.8);
-            let mut resources = vec![row("v1", "a", second, 0.8)];
-            if second >= 300 {
-                resources.push(row("v2", "b", second, young));
-            }
-            let upto = (second + 1) * NANOS_PER_SEC;
-            watch.on_rows(&FeatureRows { upto, resources, ..FeatureRows::default() });
-            assert!(watch.standing(upto).is_empty(), "{second}");
-        }
-    }
-}
+#[path = "exhaustion_tests.rs"]
+mod tests;

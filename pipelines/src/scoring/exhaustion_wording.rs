@@ -1,13 +1,17 @@
 //! A resource that runs out, as a finding with evidence in numbers and words.
 //!
-//! It alerts. Only the strict rule, on a version that is new and leaks where the one before did not, asks for `act`.
+//! It alerts. Only the strict rule, on a version that is new and leaks where the one before did not, asks for `act`, once it has
+//! taken so much of the room that this is certain enough; never if the limit is learned and not reported.
 
 use contract::{Evidence, Forecast, Level, Timestamp};
-use models::exhaustion::{Certainty, Exhaustion};
+use models::exhaustion::{Certainty, Exhaustion, LimitEstimate};
 
 use super::exhaustion::RunningOut;
 use super::finding::{Finding, RuleName, Suspect};
 use crate::features::{ResourceSignal, ServiceKey};
+
+/// Confidence in a release from which to ask for `act`; by default the actuator asks for 0.8.
+const ACT_CONFIDENCE: f64 = 0.85;
 
 /// Resource on the wire, and its unit.
 pub(super) const fn named(signal: ResourceSignal) -> (&'static str, &'static str) {
@@ -21,6 +25,7 @@ pub(super) const fn named(signal: ResourceSignal) -> (&'static str, &'static str
         ResourceSignal::PoolPending => ("requests that wait for a connection", "{request}"),
         ResourceSignal::Cpu => ("processor use", "{cpu}"),
         ResourceSignal::Restarts => ("restarts", "{restart}"),
+        ResourceSignal::OomKills => ("kills for want of memory", "{kill}"),
     }
 }
 
@@ -31,15 +36,17 @@ pub(crate) fn finding(running_out: &RunningOut, compared: Option<&Suspect>) -> F
         Some(compared) if compared.arm == own.arm => compared.clone(),
         _ => own.clone(),
     });
-    let level = match (ahead.certainty, &suspect) {
-        (Certainty::Act, Some(_)) => Level::Act,
-        _ => Level::Alert,
-    };
-    let nanos = |secs: f64| (secs * 1e9) as i64;
     let confidence = match &suspect {
-        Some(_) => ahead.certainty.confidence_in_release(),
+        Some(_) => ahead.confidence_in_release(),
         None => ahead.certainty.confidence(),
     };
+    let is_certain = ahead.certainty == Certainty::Act && confidence >= ACT_CONFIDENCE;
+    let level = if is_certain && suspect.is_some() && running_out.learned.is_none() {
+        Level::Act
+    } else {
+        Level::Alert
+    };
+    let nanos = |secs: f64| (secs * 1e9) as i64;
     Finding {
         rule: RuleName::Exhaustion,
         service: service_of(running_out).clone(),
@@ -61,7 +68,7 @@ pub(crate) fn finding(running_out: &RunningOut, compared: Option<&Suspect>) -> F
             p_value: None,
             e_value: None,
             contribution: 1.0,
-            text: in_words(named(*signal).0, &subject.pod.name, ahead),
+            text: in_words(named(*signal).0, &subject.pod.name, ahead) + &of_limit(running_out.learned),
             exemplar_trace_ids: Vec::new(),
             log_templates: Vec::new(),
         }],
@@ -95,6 +102,18 @@ fn in_words(resource: &str, pod: &str, ahead: &Exhaustion) -> String {
         span(ahead.left_secs),
         span(ahead.earliest_secs),
         span(ahead.latest_secs)
+    )
+}
+
+/// Where the limit comes from, if nobody reported it.
+fn of_limit(learned: Option<LimitEstimate>) -> String {
+    let Some(LimitEstimate { limit, highest, kills }) = learned else { return String::new() };
+    let mebibytes = |bytes: f64| bytes / f64::from(1 << 20);
+    format!(
+        "; nobody reports the limit, it is taken to be the {:.0} MiB (at most {:.0} MiB) at which {kills} {} killed",
+        mebibytes(limit),
+        mebibytes(highest),
+        if kills == 1 { "run was" } else { "runs were" }
     )
 }
 

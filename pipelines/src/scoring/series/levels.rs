@@ -31,9 +31,10 @@ struct Mean {
 pub(crate) struct Levels(BTreeMap<ResourceSignal, Mean>);
 
 impl Levels {
-    /// Takes in a value; gives the point that it completes. Restarts are events, not a level.
+    /// Takes in a value; gives the point that it completes. Restarts and kills are events, not a level.
     pub(crate) fn add(&mut self, row: &ResourceRow, window_secs: u64) -> Option<Point> {
-        if row.signal == ResourceSignal::Restarts || !row.value.is_finite() {
+        let is_event = matches!(row.signal, ResourceSignal::Restarts | ResourceSignal::OomKills);
+        if is_event || !row.value.is_finite() {
             return None;
         }
         let pod = &row.subject.pod.id;

@@ -23,6 +23,7 @@ mod silence;
 mod slo;
 mod standing;
 mod switches;
+mod template_rates;
 mod warmup;
 mod wording;
 mod yardstick;

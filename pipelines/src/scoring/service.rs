@@ -132,6 +132,7 @@ impl Scoring {
         let mut golden = BTreeMap::new();
         for (key, state) in &mut self.services {
             let mut points = state.golden.take();
+            points.extend(state.template_rates.close(rows.upto));
             let suspect = state.contest.suspect().map(|suspect| &suspect.arm);
             if let Some(point) = state.siblings.close(rows.upto, suspect) {
                 points.push(point);
@@ -288,11 +289,13 @@ impl Scoring {
         for merge in &rows.template_merges {
             if let Some(state) = self.services.get_mut(&merge.service) {
                 state.lines.on_merge(merge);
+                state.template_rates.on_merge(merge);
             }
         }
         for row in &rows.lines {
             if let Some(state) = self.services.get_mut(&row.subject.service) {
                 state.lines.on_lines(row);
+                state.template_rates.on_lines(row);
             }
         }
     }

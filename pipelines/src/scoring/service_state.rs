@@ -19,6 +19,7 @@ use super::series::{Golden, SiblingWatch};
 use super::service::ScoringParams;
 use super::silence;
 use super::slo::SloWatch;
+use super::template_rates::TemplateRates;
 use super::wording::{self, Judged};
 use super::yardstick::Yardstick;
 use crate::features::{CallRow, LatencySketch, ServiceKey};
@@ -32,6 +33,7 @@ pub(super) struct ServiceState {
     pub(super) contest: Contest,
     pub(super) cost: CostWatch,
     pub(super) lines: LineWatch,
+    pub(super) template_rates: TemplateRates,
     slo: SloWatch,
     pub(super) golden: Golden,
     pub(super) siblings: SiblingWatch,
@@ -53,6 +55,7 @@ impl ServiceState {
             contest: Contest::new(&params.canary, cadence, at),
             cost: CostWatch::default(),
             lines: LineWatch::default(),
+            template_rates: TemplateRates::default(),
             slo: SloWatch::default(),
             golden: Golden::default(),
             siblings: SiblingWatch::default(),
@@ -92,6 +95,7 @@ impl ServiceState {
             let Some(tally) = tick.pods.get(&pod.idx) else { continue };
             self.cost.on_requests(pod, tick.end_at, tally.requests);
             self.lines.on_requests(&pod.arm, tally.requests);
+            self.template_rates.on_requests(tally.requests);
             if suspect_arm.as_ref() == Some(&pod.arm) {
                 if tally.errors > 0 || self.exemplars.is_empty() {
                     self.exemplars = tally.exemplars.clone();

@@ -22,6 +22,7 @@ mod wording;
 mod tests;
 
 pub(crate) use golden::Golden;
+pub(crate) use name::{Point, SeriesName};
 pub use params::SeriesParams;
 pub(crate) use siblings::SiblingWatch;
 pub(crate) use solo::Solo;

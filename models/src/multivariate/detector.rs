@@ -160,7 +160,7 @@ impl VectorDetector {
                 without: self.params.without,
             };
             evidence[nth] = self.metrics[nth].evidence(value, &around);
-            largest[nth] = evidence[nth].map_or(0.0, |evidence| evidence.largest().0);
+            largest[nth] = evidence[nth].map_or(0.0, |evidence| evidence.largest.0);
         }
         let raw = top_mean(&mut largest[..x.len()], self.params.top_metrics as usize);
         let smoothing = if interrupted { 1.0 } else { self.params.smoothing };
@@ -183,7 +183,7 @@ impl VectorDetector {
         let smoothing = self.params.smoothing as f32;
         for (nth, &value) in x.iter().enumerate() {
             let evidence = reading.evidence[nth].as_ref();
-            let (decades, kind) = evidence.map_or((0.0, self.kinds[nth]), Evidence::largest);
+            let (decades, kind) = evidence.map_or((0.0, self.kinds[nth]), |evidence| evidence.largest);
             self.smoothed_metrics[nth] += smoothing * (decades - self.smoothed_metrics[nth]);
             self.kinds[nth] = kind;
             if reading.interrupted {

@@ -70,6 +70,8 @@ pub(super) struct Surroundings {
 pub(super) struct Evidence {
     /// Decades of rarity, by kind.
     pub decades: [f32; KINDS.len()],
+    /// The largest of them, and its kind.
+    pub largest: (f32, Kind),
     /// Deviations as they are learned.
     offs: [f32; KINDS.len()],
     /// Nonconformities as the tails know them.
@@ -78,12 +80,15 @@ pub(super) struct Evidence {
     floor: f32,
 }
 
-impl Evidence {
-    /// The largest, and its kind.
-    pub(super) fn largest(&self) -> (f32, Kind) {
-        let pairs = self.decades.iter().copied().zip(KINDS);
-        pairs.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or((0.0, Kind::Level))
+/// The largest, and its kind; of equal ones the first.
+fn largest(decades: &[f32; KINDS.len()]) -> (f32, Kind) {
+    let mut largest = (decades[0], KINDS[0]);
+    for (&of_kind, kind) in decades.iter().zip(KINDS) {
+        if of_kind > largest.0 {
+            largest = (of_kind, kind);
+        }
     }
+    largest
 }
 
 /// How points are learned.
@@ -156,11 +161,11 @@ impl Metric {
         ];
         let usual = self.usual_sizes(floor, expected.map(|(_, deviation)| deviation));
         let at: [Position; KINDS.len()] = std::array::from_fn(|kind| Position::of(offs[kind] / usual[kind]));
-        let decades = std::array::from_fn(|kind| match around.without {
+        let decades: [f32; KINDS.len()] = std::array::from_fn(|kind| match around.without {
             Some(without) if without == KINDS[kind] => 0.0,
             _ => self.tails[kind].decades(at[kind], around.memory),
         });
-        Some(Evidence { decades, offs, at, value, floor })
+        Some(Evidence { largest: largest(&decades), decades, offs, at, value, floor })
     }
 
     fn usual_sizes(&self, floor: f32, slot_deviation: Option<f32>) -> [f32; KINDS.len()] {

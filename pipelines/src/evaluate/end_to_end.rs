@@ -56,7 +56,7 @@ pub struct LevelReport {
     /// Labelled events with at least one of them.
     pub events_found: usize,
     /// Labelled events that as many incidents in the same rhythm would find at other times: the mean over
-    /// [`SHIFTS`] circular shifts of the labelled part.
+    /// a hundred circular shifts of the labelled part.
     pub events_found_by_chance: f64,
     /// The share of those shifts that found as many events, or more.
     pub shifts_as_good: f64,

@@ -51,6 +51,12 @@ impl Default for VectorParams {
 pub struct VectorValidParams(VectorParams);
 
 impl VectorValidParams {
+    /// Weight of a new vector in the exponential average of the score.
+    #[must_use]
+    pub fn smoothing(&self) -> f64 {
+        self.0.smoothing
+    }
+
     pub(super) fn get(&self) -> &VectorParams {
         &self.0
     }

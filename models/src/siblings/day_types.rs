@@ -44,6 +44,14 @@ pub struct DayTypes {
 /// ```
 #[must_use]
 pub fn day_types(days: &[Vec<f64>], seed: u64) -> DayTypes {
+    sorted_days(days, |scaled, types| by_means(scaled, types, seed))
+}
+
+/// The same by any way to assign that many types to standardised days.
+pub(crate) fn sorted_days(
+    days: &[Vec<f64>],
+    assigned: impl Fn(&Array2<f64>, usize) -> Option<Vec<usize>>,
+) -> DayTypes {
     let days = &days[..days.len().min(DAYS_MAX)];
     let slots = days.iter().map(Vec::len).min().unwrap_or(0).min(SLOTS_MAX);
     let filled = filled(days, slots);
@@ -54,7 +62,9 @@ pub fn day_types(days: &[Vec<f64>], seed: u64) -> DayTypes {
         silhouette: 0.0,
     };
     let candidates = (2..=TYPES_MAX).take_while(|&types| days.len() >= 3 * types && slots > 0);
-    let best = candidates.filter_map(|types| sorted(&scaled, types, seed)).max_by(|a, b| a.1.total_cmp(&b.1));
+    let best = candidates
+        .filter_map(|types| weighed(&scaled, types, assigned(&scaled, types)?))
+        .max_by(|a, b| a.1.total_cmp(&b.1));
     match best {
         Some((of_day, silhouette)) if silhouette >= CLEAR => {
             DayTypes { profiles: profiles(&filled, &of_day), of_day, silhouette }
@@ -63,12 +73,15 @@ pub fn day_types(days: &[Vec<f64>], seed: u64) -> DayTypes {
     }
 }
 
-/// Types of the days for a given number of them, and the silhouette.
-fn sorted(scaled: &Array2<f64>, types: usize, seed: u64) -> Option<(Vec<usize>, f64)> {
+fn by_means(scaled: &Array2<f64>, types: usize, seed: u64) -> Option<Vec<usize>> {
     let rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let params = KMeans::params_with_rng(types, rng).n_runs(4).max_n_iterations(100);
     let model = params.fit(&DatasetBase::from(scaled.clone())).ok()?;
-    let found = model.predict(scaled);
+    Some(model.predict(scaled).to_vec())
+}
+
+/// The types in the order of their first days, and the silhouette; `None` if there are fewer than asked for.
+fn weighed(scaled: &Array2<f64>, types: usize, found: Vec<usize>) -> Option<(Vec<usize>, f64)> {
     let mut order: Vec<usize> = Vec::new();
     let number = |&found: &usize| {
         order.iter().position(|&known| known == found).unwrap_or_else(|| {

@@ -9,6 +9,8 @@ mod day_types;
 mod groups;
 mod outlier;
 
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) use day_types::sorted_days;
 pub use day_types::{DayTypes, day_types};
 pub use groups::{ReplicaGroup, replica_groups};
 pub use outlier::{

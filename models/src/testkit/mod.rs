@@ -9,6 +9,8 @@ mod draws;
 mod false_stops;
 mod grid;
 mod leaks;
+mod mixtures;
+mod prototypes;
 mod releases;
 mod simulator;
 #[cfg(test)]
@@ -21,6 +23,8 @@ pub use conformance::{Breach, breaches, calibration_breaches};
 pub use draws::Draws;
 pub use grid::{CellOutcome, GridCell, harmful_cells, honest_cells, measure};
 pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};
+pub use mixtures::day_types_by_mixture;
+pub use prototypes::Prototypes;
 pub use releases::{HandedOn, ReleaseFigures, release_figures};
 pub use simulator::{RELEASE_AT, SimTick, Simulator};
 pub use trial::{Outcome, trial};

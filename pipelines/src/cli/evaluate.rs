@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::evaluate_vectors::{Extent, end_to_end, vectors};
+use super::evaluate_vectors::{Extent, Run, end_to_end, vectors};
 use super::{
     ConfigArgs, Exit, chain_of, evaluate_canary, evaluate_exhaustion, evaluate_logs, evaluate_series,
 };
@@ -57,6 +57,9 @@ pub(crate) struct EvaluateArgs {
     /// Settings of the detector other than the defaults, as JSON, for ablations (asd, jumpstarter, smd)
     #[arg(long, value_name = "JSON")]
     params: Option<String>,
+    /// Also add the rarity of windows among their prototypes to the score, with this weight (asd, jumpstarter, smd)
+    #[arg(long, value_name = "WEIGHT")]
+    prototypes: Option<f64>,
     /// Also write the recordings as OTLP JSON lines that `bellwether replay` reads, a folder for each
     #[arg(long, value_name = "DIR")]
     write_otlp: Option<PathBuf>,
@@ -91,8 +94,6 @@ pub(crate) struct EvaluateArgs {
 
 /// Exit 0 when the figures could be computed, whatever they are.
 pub(crate) fn main(args: &EvaluateArgs) -> Exit {
-    let params = args.params.as_deref();
-    let extent = if args.details { Extent::Details } else { Extent::Means };
     let selection = Selection { folder: &args.folder, part: args.part };
     let printing = evaluate_series::Printing {
         selection,
@@ -123,7 +124,9 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         Kind::Asd | Kind::Jumpstarter | Kind::Smd => {
             let interval_secs = if matches!(args.kind, Kind::Smd) { 60 } else { 300 };
             if !args.end_to_end {
-                return vectors(&printing, interval_secs, extent, params);
+                let extent = if args.details { Extent::Details } else { Extent::Means };
+                let (params, prototypes) = (args.params.as_deref(), args.prototypes);
+                return vectors(&printing, &Run { interval_secs, extent, params, prototypes });
             }
             match args.config.plan() {
                 Ok(plan) => end_to_end(&printing, interval_secs, &plan),

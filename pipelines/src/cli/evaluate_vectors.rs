@@ -8,6 +8,17 @@ use super::evaluate_series::{Printing, finish};
 use crate::config::Plan;
 use crate::evaluate::{EndToEndReport, Plot, VectorReport, evaluate_end_to_end, evaluate_vectors};
 
+/// What is run, and how much of it is printed as JSON.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) interval_secs: u32,
+    pub(super) extent: Extent,
+    /// Settings of the detector other than the defaults, as JSON.
+    pub(super) params: Option<&'a str>,
+    /// Weight of the rarity of windows among their prototypes.
+    pub(super) prototypes: Option<f64>,
+}
+
 /// How much is printed as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -17,26 +28,20 @@ pub(super) enum Extent {
     Details,
 }
 
-/// Runs the machines of a folder whose rows are `interval_secs` apart.
-///
-/// `params` are settings of the detector other than the defaults, as JSON.
-pub(super) fn vectors(
-    printing: &Printing<'_>,
-    interval_secs: u32,
-    extent: Extent,
-    params: Option<&str>,
-) -> Exit {
-    let params = match checked(params.unwrap_or("{}")) {
+/// Runs the machines of a folder.
+pub(super) fn vectors(printing: &Printing<'_>, run: &Run<'_>) -> Exit {
+    let params = match checked(run.params.unwrap_or("{}")) {
         Ok(params) => params,
         Err(why) => {
             eprintln!("error: --params: {why}");
             return Exit::Usage;
         }
     };
-    let (mut report, plotted) = match evaluate_vectors(printing.selection, interval_secs, &params) {
-        Ok(done) => done,
-        Err(error) => return failed(&error),
-    };
+    let (mut report, plotted) =
+        match evaluate_vectors(printing.selection, run.interval_secs, &params, run.prototypes) {
+            Ok(done) => done,
+            Err(error) => return failed(&error),
+        };
     let summary = summary(&report);
     let details = std::mem::take(&mut report.details);
     let mut plots: Vec<(f64, Plot<'_>)> = Vec::new();
@@ -46,7 +51,7 @@ pub(super) fn vectors(
         plots.push((it.vus_pr, Plot { series, scored, alarms: &it.alarms, caption }));
     }
     plots.sort_by(|a, b| a.0.total_cmp(&b.0));
-    if extent == Extent::Details {
+    if run.extent == Extent::Details {
         report.details.clone_from(&details);
     }
     finish(printing, &report, &summary, plots.into_iter().map(|(_, plot)| plot).collect())
@@ -115,6 +120,13 @@ fn summary(report: &VectorReport) -> String {
         "\n{} machines: VUS-PR {:.3} [{low:.2}, {high:.2}], AUC-PR {:.3}, event recall {:.2} at one false alarm a day",
         report.machines, report.vus_pr, report.auc_pr, report.event_recall_at_1_false_alarm_per_day
     ));
+    if let Some(added) = &report.prototypes {
+        let (low, high) = added.gain_interval;
+        text.push_str(&format!(
+            "\nwith prototypes of windows: VUS-PR {:.3}, {:+.3} [{low:+.3}, {high:+.3}], {} of {} machines better",
+            added.vus_pr, added.gain, added.better, report.machines
+        ));
+    }
     text
 }
 

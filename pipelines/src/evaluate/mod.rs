@@ -53,7 +53,7 @@ pub use export::export_canary;
 pub use kpi2018::read_kpi2018;
 pub use logs::{LabelledLines, LogsReport, SystemGrouping, evaluate_logs};
 pub use mscloud::read_mscloud;
-pub use multivariate::{MachineResult, PlottedMachine, VectorReport, evaluate_vectors};
+pub use multivariate::{Addition, MachineResult, PlottedMachine, VectorReport, evaluate_vectors};
 pub use nab::{NabFileResult, NabReport, evaluate_nab};
 pub use part::{Part, Selection};
 pub use plots::{Plot, page};

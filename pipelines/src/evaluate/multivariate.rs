@@ -7,6 +7,7 @@
 
 use models::accuracy::{auc_pr, episodes, vus_pr};
 use models::multivariate::{Learning, VectorDetector, VectorValidParams};
+use models::testkit::Prototypes;
 use serde::Serialize;
 
 use super::canaryrec::RecordingError;
@@ -17,6 +18,8 @@ use super::vectors::{Cause, Machine, list_machines};
 
 /// Buffer of VUS-PR in rows.
 const BUFFER: usize = 100;
+/// Rows of a window, and prototypes of windows.
+const WINDOW: (usize, usize) = (12, 32);
 const DAY_SECS: f64 = 86_400.0;
 const HOUR_SECS: f64 = 3_600.0;
 
@@ -29,6 +32,9 @@ pub struct MachineResult {
     pub auc_pr: f64,
     /// VUS-PR with buffers up to 100 rows.
     pub vus_pr: f64,
+    /// The same with prototypes of windows as one more view, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vus_pr_with_prototypes: Option<f64>,
     /// Labelled events.
     pub events: usize,
     /// Of them found at one false alarm a day.
@@ -48,6 +54,19 @@ pub struct MachineResult {
     pub alarms: Vec<usize>,
 }
 
+/// What one more view of the vectors adds, machine by machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Addition {
+    /// VUS-PR with it.
+    pub vus_pr: f64,
+    /// Mean difference.
+    pub gain: f64,
+    /// Its 95 % bootstrap interval over machines.
+    pub gain_interval: (f64, f64),
+    /// Machines that it helps.
+    pub better: usize,
+}
+
 /// The report, with the keys of the public contract: means over machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VectorReport {
@@ -57,6 +76,9 @@ pub struct VectorReport {
     pub vus_pr: f64,
     /// 95 % bootstrap interval over machines.
     pub vus_pr_interval: (f64, f64),
+    /// What prototypes of windows add, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prototypes: Option<Addition>,
     /// Share of labelled events found at one false alarm a day.
     pub event_recall_at_1_false_alarm_per_day: f64,
     /// Median over all events found, from the first labelled row.
@@ -71,7 +93,8 @@ pub struct VectorReport {
 }
 
 /// Runs every machine of a selection; one row is `interval_secs`. Beside the report, for plots: by machine the metric that
-/// most often spoke against it, and the scores.
+/// most often spoke against it, and the scores. With a weight for them, the rarity of windows among their prototypes is added to the
+/// score with that weight, beside the score as it is.
 ///
 /// # Errors
 /// [`RecordingError`] for files that are not laid out as this module's reader says.
@@ -79,6 +102,7 @@ pub fn evaluate_vectors(
     selection: Selection<'_>,
     interval_secs: u32,
     params: &VectorValidParams,
+    prototypes: Option<f64>,
 ) -> Result<(VectorReport, Vec<PlottedMachine>), RecordingError> {
     let listed = list_machines(selection)?;
     if listed.is_empty() {
@@ -89,7 +113,7 @@ pub fn evaluate_vectors(
         return Err(RecordingError::File { path: selection.folder.to_owned(), source });
     }
     let run = |(folder, name): &(std::path::PathBuf, String)| {
-        Machine::read(folder, name).map(|machine| run_one(&machine, interval_secs, params))
+        Machine::read(folder, name).map(|machine| run_one(&machine, interval_secs, params, prototypes))
     };
     let results: Result<Vec<(MachineResult, PlottedMachine)>, RecordingError> =
         listed.iter().map(run).collect();
@@ -105,6 +129,7 @@ fn run_one(
     machine: &Machine,
     interval_secs: u32,
     params: &VectorValidParams,
+    prototypes: Option<f64>,
 ) -> (MachineResult, PlottedMachine) {
     let mut detector = VectorDetector::new(params, machine.width);
     let rows = machine.values.len() / machine.width;
@@ -128,11 +153,18 @@ fn run_one(
     let events = Events::of(&machine.labels, interval_secs);
     let threshold = events.threshold(&scores);
     let delays_points = events.delays(&scores, threshold);
+    let with_prototypes = prototypes.map(|weight| {
+        let windows = rarity_of_windows(machine, interval_secs, params.smoothing());
+        let both: Vec<f64> =
+            scores.iter().zip(windows).map(|(score, windows)| score + weight * windows).collect();
+        vus_pr(&machine.labels, &both, BUFFER)
+    });
     let state_bytes = postcard::to_allocvec(&detector).map_or(0, |bytes| bytes.len());
     let result = MachineResult {
         machine: machine.name.clone(),
         auc_pr: auc_pr(&machine.labels, &scores),
         vus_pr: vus_pr(&machine.labels, &scores, BUFFER),
+        vus_pr_with_prototypes: with_prototypes,
         events: events.segments.len(),
         found: delays_points.len(),
         threshold,
@@ -143,6 +175,19 @@ fn run_one(
         alarms: events.alarms(&scores, threshold),
     };
     (result, plotted(machine, strongest(&spoken), scores, state_bytes))
+}
+
+/// How far the windows that end with the labelled rows are from all prototypes, in decades, smoothed as the score is.
+fn rarity_of_windows(machine: &Machine, interval_secs: u32, smoothing: f64) -> Vec<f64> {
+    let mut prototypes = Prototypes::new(machine.width, WINDOW.0, WINDOW.1);
+    let mut smoothed = 0.0;
+    let step = |(row, x): (usize, &[f64])| {
+        let decades = prototypes.observe(row as i64 * i64::from(interval_secs) * 1_000_000_000, x);
+        smoothed += smoothing * (decades - smoothed);
+        smoothed
+    };
+    let all: Vec<f64> = machine.values.chunks_exact(machine.width).enumerate().map(step).collect();
+    all[all.len() - machine.labels.len()..].to_vec()
 }
 
 /// The metric with the most against it.
@@ -226,6 +271,18 @@ impl Events {
     }
 }
 
+fn addition(details: &[MachineResult]) -> Option<Addition> {
+    let with: Option<Vec<f64>> = details.iter().map(|result| result.vus_pr_with_prototypes).collect();
+    let with = with.filter(|with| !with.is_empty())?;
+    let gains: Vec<f64> = with.iter().zip(details).map(|(with, result)| with - result.vus_pr).collect();
+    Some(Addition {
+        vus_pr: mean(with.iter().copied()),
+        gain: mean(gains.iter().copied()),
+        gain_interval: bootstrap(gains.len(), |drawn| mean(drawn.iter().map(|&nth| gains[nth]))),
+        better: gains.iter().filter(|gain| **gain > 0.0).count(),
+    })
+}
+
 fn report(details: Vec<MachineResult>) -> VectorReport {
     let over = |of: fn(&MachineResult) -> f64| mean(details.iter().map(of));
     let vus: Vec<f64> = details.iter().map(|result| result.vus_pr).collect();
@@ -237,6 +294,7 @@ fn report(details: Vec<MachineResult>) -> VectorReport {
         auc_pr: over(|result| result.auc_pr),
         vus_pr: over(|result| result.vus_pr),
         vus_pr_interval: bootstrap(vus.len(), |drawn| mean(drawn.iter().map(|&nth| vus[nth]))),
+        prototypes: addition(&details),
         event_recall_at_1_false_alarm_per_day: over(|result| {
             result.found as f64 / result.events.max(1) as f64
         }),

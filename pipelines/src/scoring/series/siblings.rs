@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
-use models::siblings::{MAX_REPLICAS, ReplicaScore, SiblingDetector, SiblingParams};
+use models::siblings::{
+    MAX_REPLICAS, ReplicaGroup, ReplicaScore, SiblingDetector, SiblingParams, replica_groups,
+};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -23,6 +25,10 @@ const YOUNG: UnixNanos = 180 * NANOS_PER_SEC;
 const GONE: UnixNanos = 300 * NANOS_PER_SEC;
 /// Cells of this length are seconds, of which empty ones are not told.
 const SECONDS: UnixNanos = 3 * NANOS_PER_SEC / 2;
+/// A usual difference between siblings that are alike, as a part of the usual value.
+const ALIKE: f64 = 0.05;
+/// Decades from which it is worth to ask whether others are like the oddest.
+const ASKED_DECADES: f64 = 1.0;
 /// Fewer requests say nothing about shares and durations.
 const REQUESTS_MIN: u64 = 20;
 
@@ -60,6 +66,8 @@ struct Odd {
     metric: usize,
     value: f64,
     usual: f64,
+    /// Other replicas that are as it is: then they are a camp (other nodes, a shard), and no stray.
+    alike: usize,
 }
 
 /// The replicas of one service.
@@ -143,7 +151,13 @@ impl SiblingWatch {
     pub(crate) fn note(&self) -> Option<String> {
         let odd = self.oddest.as_ref()?;
         let (metric, value, usual) = (METRICS[odd.metric], number(odd.value), number(odd.usual));
-        Some(format!("{} stands out by its {metric} ({value}, its siblings {usual})", odd.name))
+        Some(match odd.alike {
+            0 => format!("{} stands out by its {metric} ({value}, its siblings {usual})", odd.name),
+            alike => format!(
+                "{} and {alike} more like it stand out by their {metric} ({value}, the others {usual})",
+                odd.name
+            ),
+        })
     }
 
     fn replica(&mut self, subject: &Subject, at: UnixNanos) -> Option<&mut Replica> {
@@ -164,11 +178,21 @@ impl SiblingWatch {
 fn odd(score: &ReplicaScore, grown: &[&Replica], rows: &[(u64, [f64; METRICS.len()])]) -> Option<Odd> {
     let place = rows.iter().position(|(replica, _)| *replica == score.replica)?;
     let mut others: Vec<f64> = rows.iter().map(|(_, metrics)| metrics[score.metric]).collect();
+    let all: Vec<[f64; 1]> = others.iter().map(|&value| [value]).collect();
     let value = others.swap_remove(place);
     others.retain(|value| value.is_finite());
     others.sort_unstable_by(f64::total_cmp);
     let usual = *others.get(others.len() / 2)?;
-    Some(Odd { name: Arc::clone(&grown[place].name), metric: score.metric, value, usual })
+    let alike = if score.decades < ASKED_DECADES { 0 } else { alike(&all, place, usual) };
+    Some(Odd { name: Arc::clone(&grown[place].name), metric: score.metric, value, usual, alike })
+}
+
+/// How many others are in the group of this one, unless it is the group of most.
+fn alike(all: &[[f64; 1]], place: usize, usual: f64) -> usize {
+    let groups = replica_groups(all, &[ALIKE * usual.abs()]);
+    let own = groups.get(place).copied().unwrap_or(ReplicaGroup::Stray);
+    let members = groups.iter().filter(|group| **group == own).count();
+    if own == ReplicaGroup::Stray || 2 * members > all.len() { 0 } else { members - 1 }
 }
 
 impl Replica {
@@ -220,17 +244,16 @@ mod tests {
         Arc::new(Subject { service: ServiceKey::named("cart"), arm, pod })
     }
 
-    /// Scenario: five replicas serve for five hours, exporting every 15 s; then one of them takes twice the memory and time.
-    /// Guarantees: the oddest is far more odd than ever, and named with what is odd; the saved state goes on the same.
-    #[test]
-    fn the_odd_replica_is_named() {
+    /// Replicas that serve for five hours, exporting every 15 s; then some of them take twice the memory and time. The watch, saved and
+    /// restored at every step, and the points by second.
+    fn played(pods: usize, odd: &[usize]) -> (SiblingWatch, Vec<(i64, f64)>) {
         let mut watch = SiblingWatch::default();
         let mut draws = models::testkit::Draws::new(4);
         let mut seen = Vec::new();
         for second in (0..18_600).step_by(15) {
             let at = second * NANOS_PER_SEC;
-            for pod in 0..5 {
-                let factor = if pod == 3 && second >= 18_000 { 2.0 } else { 1.0 };
+            for pod in 0..pods {
+                let factor = if odd.contains(&pod) && second >= 18_000 { 2.0 } else { 1.0 };
                 let row = CallRow {
                     subject: subject(pod),
                     operation: "".into(),
@@ -257,6 +280,14 @@ mod tests {
             watch = postcard::from_bytes(&postcard::to_stdvec(&watch).unwrap()).unwrap();
             seen.extend(watch.close(at, None).map(|point| (second, point.value)));
         }
+        (watch, seen)
+    }
+
+    /// Scenario: one of five replicas becomes odd. Guarantees: the oddest is far more odd than ever, and named with what is odd;
+    /// the saved state goes on the same.
+    #[test]
+    fn the_odd_replica_is_named() {
+        let (watch, seen) = played(5, &[3]);
         let largest = |from: i64, to: i64| {
             let within = seen.iter().filter(|(second, _)| (from..to).contains(second));
             within.map(|(_, decades)| *decades).fold(0.0, f64::max)
@@ -266,5 +297,12 @@ mod tests {
         assert!(after > 1.3 * before, "{before} then {after}");
         let note = watch.note().unwrap();
         assert!(note.starts_with("cart-3 stands out by its ") && note.contains("its siblings"), "{note}");
+    }
+
+    /// Scenario: three of eight replicas become odd in the same way. Guarantees: they are told as three, not as one.
+    #[test]
+    fn a_camp_is_no_stray() {
+        let note = played(8, &[1, 4, 6]).0.note().unwrap();
+        assert!(note.contains(" and 2 more like it stand out by their memory"), "{note}");
     }
 }

@@ -27,6 +27,7 @@ fn canary(c: &mut Criterion) {
             ln_micros: 100_000_000,
             ln_squares_micros: 210_000_000,
             excused_ln_micros: 0,
+            unsure_ln_micros: 0,
         },
         age_secs: 600.0,
     };

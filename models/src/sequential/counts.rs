@@ -71,6 +71,8 @@ pub struct OwnTimes {
     pub ln_squares_micros: i64,
     /// What the pod's age excuses (in the control: what is to be expected of it), per request.
     pub excused_ln_micros: i64,
+    /// How much of that goes beyond what is to be expected of the pod, per request: two standard deviations.
+    pub unsure_ln_micros: i64,
 }
 
 impl OwnTimes {
@@ -83,10 +85,17 @@ impl OwnTimes {
         self.ln_squares_micros = self.ln_squares_micros.saturating_add(micros(ln * ln).saturating_mul(times));
     }
 
-    /// The same of a pod whose age excuses this factor.
+    /// The same of a pod whose age excuses this factor, `expected` being the one that is to be expected of it.
+    ///
+    /// ```
+    /// let young = models::sequential::OwnTimes::default().excused(1.3, 1.1);
+    /// assert_eq!((young.excused_ln_micros, young.unsure_ln_micros), (262_364, 167_054));
+    /// ```
     #[must_use]
-    pub fn excused(self, factor: f64) -> Self {
-        Self { excused_ln_micros: libm::round(libm::log(factor.max(1.0)) * 1e6) as i64, ..self }
+    pub fn excused(self, factor: f64, expected: f64) -> Self {
+        let ln_micros = |factor: f64| libm::round(libm::log(factor.max(1.0)) * 1e6) as i64;
+        let excused_ln_micros = ln_micros(factor);
+        Self { excused_ln_micros, unsure_ln_micros: (excused_ln_micros - ln_micros(expected)).max(0), ..self }
     }
 }
 

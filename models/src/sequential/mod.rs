@@ -23,6 +23,7 @@ mod sick;
 mod signal;
 mod silence;
 mod stop;
+mod time_mixture;
 mod time_signal;
 mod time_spread;
 mod time_stop;

@@ -15,6 +15,8 @@ pub(crate) struct Times {
     pub(crate) squares: f64,
     /// What was taken off the sum.
     pub(crate) excused: f64,
+    /// How much of that is not to be expected.
+    pub(crate) unsure: f64,
 }
 
 impl Times {
@@ -26,6 +28,7 @@ impl Times {
             sum: raw - n * excused,
             squares: micros(own.ln_squares_micros) - 2.0 * excused * raw + n * excused * excused,
             excused: n * excused,
+            unsure: n * micros(own.unsure_ln_micros),
         }
     }
 
@@ -34,11 +37,17 @@ impl Times {
         self.sum += other.sum;
         self.squares += other.squares;
         self.excused += other.excused;
+        self.unsure += other.unsure;
     }
 
     /// What is excused per request.
     pub(crate) fn excused_mean(&self) -> f64 {
         if self.n > 0.0 { self.excused / self.n } else { 0.0 }
+    }
+
+    /// How much of that is not to be expected, per request.
+    pub(crate) fn unsure_mean(&self) -> f64 {
+        if self.n > 0.0 { self.unsure / self.n } else { 0.0 }
     }
 
     /// Mean log time with nothing excused.

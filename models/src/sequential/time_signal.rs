@@ -1,8 +1,9 @@
 //! The signal of a service's own time: the mean log time of the canary's requests against the control's.
 //!
 //! Mean logs see a slowdown of all requests sooner than counts above a limit do, and they cancel what slows both arms.
-//! Tolerated is a factor (10 % by default), or what a pod's age excuses where that is more. What it does not do: judge
-//! tails, which counts above the control's quantiles do.
+//! Tolerated is a factor (10 % by default), or what earlier releases lead to expect of a young pod where that is more; how
+//! much worse this release warms up is averaged over ([`Sums::ln_e`](super::time_mixture::Sums::ln_e)). What it does not do:
+//! judge tails, which counts above the control's quantiles do.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +13,15 @@ use super::placebo::PodPrior;
 use super::pods::{Arm, PodCell, Row, Times};
 use super::signal::{Context, dispersed, spread};
 use super::stop::Luck;
+use super::time_mixture::Difference;
 use super::time_spread::TimeSpread;
 use super::time_stop::TimeStop;
+use super::warmup::EXCUSED_SDS;
+
+/// How far a release's warm-up strays from the learned curve's shape, in parts of how far releases differ; and for how
+/// long, these seconds and half of the pod's age.
+const SHAPE: f64 = 0.3;
+const SHAPE_SECS: f64 = 5.0;
 
 /// State of the signal.
 ///
@@ -76,29 +84,29 @@ impl TimeSignal {
         while self.without.len() < row.canary.pods.len() {
             self.without.push(self.stop.clone());
         }
-        let cells = |arm: &Arm| arm.pods.iter().chain([&arm.rest]).map(PodCell::times).collect::<Vec<_>>();
-        let (control, pods) = (total(&cells(&row.control)), cells(&row.canary));
-        let canary = total(&pods);
+        let control = total(&row.control);
+        let canary = total(&row.canary);
         let Some(variance) = self.spread.variance().filter(|_| control.n > 0.0 && canary.n > 0.0) else {
             return;
         };
         self.control.merge(&control);
         self.canary.merge(&canary);
-        let tolerated = libm::log(ctx.params.tolerated_time);
-        let beyond = |pod: &Times| pod.sum - pod.n * (tolerated - pod.excused_mean()).max(0.0);
-        let canary_variance = variance.max(self.canary.variance());
-        let excess: f64 = pods.iter().map(beyond).sum();
-        let step = |n: f64, excess: f64| {
-            (excess / n - control.sum / control.n, canary_variance / n + variance / control.n)
+        let young = Young {
+            tolerated: libm::log(ctx.params.tolerated_time),
+            control_mean: control.sum / control.n,
+            variance: variance.max(self.canary.variance()),
+            span_secs: row.span_secs,
         };
         let (phi, local) = (self.spread.phi(), self.spread.local());
-        let share = |n: f64| n / (control.n + n);
-        self.stop.step(step(canary.n, excess), dispersed(phi, local, share(canary.n), (ctx.k, ctx.m)));
-        for (process, pod) in self.without.iter_mut().zip(&pods) {
-            let n = canary.n - pod.n;
+        let divisor = |n: f64, m: f64| dispersed(phi, local, n / (control.n + n), (ctx.k, m));
+        let pods = || cells(&row.canary).enumerate().filter(|(_, pod)| pod.times().n > 0.0);
+        let of = |(_, pod): (usize, &PodCell)| young.difference(pod);
+        self.stop.step(pods().map(of), variance / control.n, divisor(canary.n, ctx.m));
+        for (slot, (process, pod)) in self.without.iter_mut().zip(&row.canary.pods).enumerate() {
+            let n = canary.n - pod.times().n;
             if n > 0.0 {
-                let divisor = dispersed(phi, local, share(n), (ctx.k, ctx.m - 1.0));
-                process.step(step(n, excess - beyond(pod)), divisor);
+                let others = pods().filter(|(nth, _)| *nth != slot).map(of);
+                process.step(others, variance / control.n, divisor(n, ctx.m - 1.0));
             }
         }
     }
@@ -143,9 +151,41 @@ fn prior(params: &CanaryParams) -> PodPrior {
     PodPrior { sd: params.prior_pod_time_sd, pods: params.prior_pods }
 }
 
-fn total(cells: &[Times]) -> Times {
-    cells.iter().fold(Times::default(), |mut all, cell| {
-        all.merge(cell);
+fn cells(arm: &Arm) -> impl Iterator<Item = &PodCell> {
+    arm.pods.iter().chain([&arm.rest])
+}
+
+fn total(arm: &Arm) -> Times {
+    cells(arm).fold(Times::default(), |mut all, cell| {
+        all.merge(&cell.times());
         all
     })
+}
+
+/// What a canary pod is held against.
+#[derive(Debug, Clone, Copy)]
+struct Young {
+    tolerated: f64,
+    control_mean: f64,
+    /// Of a single request's log time.
+    variance: f64,
+    span_secs: f64,
+}
+
+impl Young {
+    /// A pod's difference from the control. An error of the curve's shape that all requests of some ticks share counts as one
+    /// of each tick's own, of a variance that is larger by the number of those ticks.
+    fn difference(&self, pod: &PodCell) -> Difference {
+        let times = pod.times();
+        let most = times.excused_mean().max(self.tolerated);
+        let middle = (times.excused_mean() - times.unsure_mean()).max(self.tolerated);
+        let lean = (most - middle) / EXCUSED_SDS;
+        let ticks = ((SHAPE_SECS + pod.age_secs / 2.0) / self.span_secs).max(1.0);
+        let shape = if lean > 0.0 { SHAPE * SHAPE * lean * lean * ticks } else { 0.0 };
+        Difference {
+            excess: times.raw_mean() - middle - self.control_mean,
+            variance: self.variance / times.n + shape,
+            lean,
+        }
+    }
 }

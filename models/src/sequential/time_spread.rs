@@ -299,7 +299,7 @@ mod tests {
                 let mut times = Times::default();
                 for _ in 0..20 {
                     let log = level + 0.5 * draws.normal();
-                    times.merge(&Times { n: 1.0, sum: log, squares: log * log, excused: 0.0 });
+                    times.merge(&Times { n: 1.0, sum: log, squares: log * log, ..Times::default() });
                 }
                 PodCell { n: 20.0, own: times, ..PodCell::default() }
             };
@@ -331,7 +331,7 @@ mod tests {
         spread.close_block();
         let cell = |log: f64| PodCell {
             n: 20.0,
-            own: Times { n: 20.0, sum: 20.0 * log, squares: 20.0 * (log * log + 0.25), excused: 0.0 },
+            own: Times { n: 20.0, sum: 20.0 * log, squares: 20.0 * (log * log + 0.25), ..Times::default() },
             ..PodCell::default()
         };
         for _ in 0..10 {

@@ -20,6 +20,8 @@ const N_DEPLOYS: usize = 5;
 const SPREAD_FLOOR: f64 = 0.03;
 const SPREAD_SHARE: f64 = 0.3;
 const SPREAD_DEPLOYS: f64 = 4.0;
+/// What is excused lies so many standard deviations of the next deploy above its mean.
+pub(crate) const EXCUSED_SDS: f64 = 2.0;
 
 /// Sums over the logarithms of durations, in any unit.
 ///
@@ -183,6 +185,16 @@ impl WarmupCurve {
         }
     }
 
+    /// The factor around which that of the next deploy is guessed, [`tolerated`](Self::tolerated) being its upper end: what
+    /// deploys lead to expect. Before any was seen there is no middle, and it is the tolerated one.
+    #[must_use]
+    pub fn middle(&self, age_secs: f64, span_secs: f64) -> f64 {
+        match self {
+            Self::None | Self::Prior => self.tolerated(age_secs, span_secs),
+            Self::Learned(_) => self.expected(age_secs, span_secs),
+        }
+    }
+
     fn average(&self, age_secs: f64, span_secs: f64, pick: impl Fn((f64, f64)) -> f64) -> f64 {
         if !age_secs.is_finite() || age_secs - span_secs > WarmupRecord::YOUNG_SECS {
             return 1.0;
@@ -198,12 +210,21 @@ impl WarmupCurve {
         match self {
             Self::None => 1.0,
             Self::Prior => prior(age_secs),
-            Self::Learned(bins) => {
-                let bin = bin_of(age_secs).and_then(|nth| bins.get(nth)).copied().unwrap_or_default();
-                libm::exp(pick(bin).clamp(0.0, 3.0))
-            }
+            Self::Learned(bins) => libm::exp(between(bins, age_secs, pick).clamp(0.0, 3.0)),
         }
     }
+}
+
+/// On the line from one bin's middle to the next one's: a pod does not speed up at the edge of a bin.
+fn between(bins: &[(f64, f64)], age_secs: f64, pick: impl Fn((f64, f64)) -> f64) -> f64 {
+    let value = |nth: usize| bins.get(nth).map_or(0.0, |bin| pick(*bin));
+    if bin_of(age_secs).is_none() {
+        return 0.0;
+    }
+    let Some(next) = (0..N_BINS).find(|&nth| age_secs < age_middle(nth)) else { return value(N_BINS - 1) };
+    let Some(last) = next.checked_sub(1) else { return value(0) };
+    let (from, to) = (age_middle(last), age_middle(next));
+    value(last) + (value(next) - value(last)) * (age_secs - from) / (to - from)
 }
 
 fn age_middle(nth: usize) -> f64 {
@@ -239,8 +260,8 @@ fn next_deploy(seen: &[(f64, f64)], prior: f64) -> (f64, f64) {
     let usual2 = SPREAD_FLOOR * SPREAD_FLOOR + share * share;
     let spread2 = (SPREAD_DEPLOYS * usual2 + (n - 1.0) * moment) / (SPREAD_DEPLOYS + n - 1.0);
     let (mean, variance) = shrunk(spread2);
-    let shown = plain + 2.0 * libm::sqrt(spread2);
-    (mean, (mean + 2.0 * libm::sqrt(variance + spread2)).min(shown.max(prior)))
+    let shown = plain + EXCUSED_SDS * libm::sqrt(spread2);
+    (mean, (mean + EXCUSED_SDS * libm::sqrt(variance + spread2)).min(shown.max(prior)))
 }
 
 /// The factor that is tolerated as long as nothing is known.
@@ -317,12 +338,12 @@ mod tests {
     #[test]
     fn warm_up_does_not_grow_with_age_by_itself() {
         let (seen, late): (Deploy<'_>, Deploy<'_>) =
-            (&[(4.0, 1.3), (15.0, 1.0), (25.0, 1.0)], &[(4.0, 1.3), (25.0, 1.0), (50.0, 1.3)]);
+            (&[(4.0, 1.3), (15.0, 1.0), (25.0, 1.0)], &[(4.0, 1.3), (25.0, 1.0), (52.0, 1.3)]);
         let one = history(&[seen], 1000.0).curve();
-        assert!(one.tolerated(50.0, 1.0) <= one.tolerated(25.0, 1.0) + 1e-9, "{one:?}");
+        assert!(one.tolerated(50.0, 1.0) <= one.tolerated(26.0, 1.0) + 1e-9, "{one:?}");
         assert!(one.expected(50.0, 1.0) < 1.02, "{one:?}");
         let five = history(&[late; 5], 1000.0).curve();
-        assert!(five.tolerated(50.0, 1.0) > 1.3, "{five:?}");
+        assert!(five.tolerated(53.0, 1.0) > 1.3, "{five:?}");
     }
 
     /// Scenario: ages and spans at and beyond the ends. Guarantees: a finite factor of at least 1; the average over an

@@ -184,3 +184,18 @@ fn guilt_ends_with_its_release() {
     let reading = next.reading();
     assert!(reading.ln_e < 3.0 && reading.signals[0].canary_requests < 10_000, "{reading:?}");
 }
+
+/// Scenario: 600 releases of every kind that warms up after a single earlier release, with own times told, for 150 s each.
+/// Guarantees: at most 2 % of each are certain enough to be undone; the figures of `docs/canary.md` are printed.
+#[test]
+#[ignore = "takes minutes"]
+fn young_releases_in_figures() {
+    let told = World { own_time: OwnTime::Comparable, ..World::honest(Noise::Warm(1)) };
+    let few = World { controls: 3, weights: Weights::Equal, ..told };
+    for world in [told, few, World { rps: 60.0, ..few }, World { rps: 5000.0, ..few }] {
+        let seen = runs(world, 0..600, 150.0);
+        let (paused, certain) = (found(&seen, PAUSED).0, found(&seen, CERTAIN).0);
+        println!("{} rps, {} control pods: {paused} paused, {certain} certain", world.rps, world.controls);
+        assert!(certain <= 12, "{certain}");
+    }
+}

@@ -202,20 +202,32 @@ impl Simulator {
             return OwnTimes::default();
         }
         let is_young = self.pods[nth].is_canary && matches!(self.world.noise, Noise::Warm(_));
-        let excused = if is_young { self.excused(nth) } else { 1.0 };
+        let (excused, expected) = if is_young { (self.excused(nth), self.expected(nth)) } else { (1.0, 1.0) };
         let (n, dof) = (requests as f64, requests.saturating_sub(1) as f64);
         let sum = n * libm::log(latency * excused) + SIGMA * libm::sqrt(n) * self.own_draws.normal();
         let around = SIGMA * SIGMA * (dof + libm::sqrt(2.0 * dof) * self.own_draws.normal()).max(0.0);
         let micros = |value: f64| libm::round(value * 1e6) as i64;
         let (ln_micros, ln_squares_micros) = (micros(sum), micros(around + sum * sum / n));
-        OwnTimes { requests, ln_micros, ln_squares_micros, excused_ln_micros: 0 }.excused(excused)
+        OwnTimes { requests, ln_micros, ln_squares_micros, ..OwnTimes::default() }.excused(excused, expected)
     }
 
     /// What the limits of a canary pod are stretched by, over the export that this second belongs to.
     fn excused(&self, nth: usize) -> f64 {
+        let (age_secs, span_secs) = self.age(nth);
+        self.curve.tolerated(age_secs, span_secs)
+    }
+
+    /// The middle of what the own times of a canary pod are held against.
+    fn expected(&self, nth: usize) -> f64 {
+        let (age_secs, span_secs) = self.age(nth);
+        self.curve.middle(age_secs, span_secs)
+    }
+
+    /// A canary pod's age at the end of the export that this second belongs to, and the export's length.
+    fn age(&self, nth: usize) -> (f64, f64) {
         let interval = i64::from(self.world.export_secs);
         let end = self.secs + (self.pods[nth].phase - self.secs).rem_euclid(interval);
-        self.curve.tolerated(end as f64, interval as f64)
+        (end as f64, interval as f64)
     }
 
     fn errors(&mut self, requests: u64, rate: f64, clump: f64) -> u64 {

@@ -28,7 +28,7 @@ const STATE_BYTES_MAX: u64 = 4 << 20;
 const NO_POD: i64 = -1;
 
 /// The numbers of a row, in this order.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "at_nanos",
     "span_nanos",
     "is_canary",
@@ -44,6 +44,7 @@ const COLUMNS: [&str; 15] = [
     "own_ln_us_micros",
     "own_ln_us_squares_micros",
     "own_excused_ln_micros",
+    "own_unsure_ln_micros",
 ];
 
 /// Ticks in order, and the test as it was before the first of them.
@@ -81,8 +82,9 @@ fn row_of(tick: &Tick<'_>, is_canary: bool, counts: &PodCounts) -> [i64; COLUMNS
     row[4] = nanos(counts.age_secs);
     row[5] = count(counts.requests);
     row[6..11].copy_from_slice(&counts.bad.map(count));
-    let OwnTimes { requests, ln_micros, ln_squares_micros, excused_ln_micros } = counts.own;
-    row[11..].copy_from_slice(&[count(requests), ln_micros, ln_squares_micros, excused_ln_micros]);
+    let OwnTimes { requests, ln_micros, ln_squares_micros, excused_ln_micros, unsure_ln_micros } = counts.own;
+    let own = [count(requests), ln_micros, ln_squares_micros, excused_ln_micros, unsure_ln_micros];
+    row[11..].copy_from_slice(&own);
     row
 }
 
@@ -244,7 +246,7 @@ pub fn rerun(capsule: &Capsule) -> Result<Rerun, String> {
 
 fn observe(test: &mut CanaryTest, rows: &[[i64; COLUMNS.len()]], from: UnixNanos) {
     let (mut control, mut canary, mut end) = (Vec::new(), Vec::new(), (from, 0));
-    for [at, span, is_canary, pod, age, requests, bad @ .., n_own, ln, ln_squares, excused] in rows {
+    for [at, span, is_canary, pod, age, requests, bad @ .., n_own, ln, ln_squares, excused, unsure] in rows {
         let bad: [i64; N_COUNTED] = *bad;
         end = (from.saturating_add(*at), *span);
         if *pod == NO_POD {
@@ -260,6 +262,7 @@ fn observe(test: &mut CanaryTest, rows: &[[i64; COLUMNS.len()]], from: UnixNanos
                 ln_micros: *ln,
                 ln_squares_micros: *ln_squares,
                 excused_ln_micros: *excused,
+                unsure_ln_micros: *unsure,
             },
             age_secs: secs(*age),
         });

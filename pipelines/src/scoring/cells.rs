@@ -61,7 +61,7 @@ impl PodTally {
     pub(crate) fn own_times(&self, limits: &Limits) -> OwnTimes {
         let mut times = OwnTimes::default();
         self.own.ln_counts().for_each(|(ln, n)| times.add(ln, n));
-        times.excused(limits.own_excused.unwrap_or(1.0))
+        times.excused(limits.own_excused.unwrap_or(1.0), limits.own_expected.unwrap_or(1.0))
     }
 }
 

@@ -86,15 +86,14 @@ impl Warmup {
         limits.stretched(
             self.whole.curve.tolerated(age_secs, span_secs),
             self.own.curve.tolerated(age_secs, span_secs),
+            self.own.curve.middle(age_secs, span_secs),
         )
     }
 
     /// The limits for a pod of the stable arm: stretched by what is to be expected of its age.
     pub(crate) fn expected(&self, limits: &Limits, age_secs: f64, span_secs: f64) -> Limits {
-        limits.stretched(
-            self.whole.curve.expected(age_secs, span_secs),
-            self.own.curve.expected(age_secs, span_secs),
-        )
+        let own = self.own.curve.expected(age_secs, span_secs);
+        limits.stretched(self.whole.curve.expected(age_secs, span_secs), own, own)
     }
 }
 
@@ -119,7 +118,7 @@ mod tests {
 
     /// Scenario: a deploy whose pod takes 30 ms beside an old one's 20 ms for ten seconds, and 20 ms at half a minute;
     /// first not known to be good, then kept. Guarantees: only then its early seconds are excused by about that much,
-    /// and its later ones hardly; limits that are not there stay so.
+    /// and its later ones hardly, and what is excused lies well above what is expected; limits that are not there stay so.
     #[test]
     fn a_good_deploy_excuses_the_next_one() {
         let mut warmup = Warmup::default();
@@ -135,6 +134,8 @@ mod tests {
         assert!((1.5..1.95).contains(&factor(&warmup, 4.0)), "{}", factor(&warmup, 4.0));
         assert!(factor(&warmup, 25.0) < 1.15, "{}", factor(&warmup, 25.0));
         assert_eq!(warmup.excused(&limits, 4.0, 1.0).own, None);
+        let young = warmup.excused(&limits, 4.0, 1.0);
+        assert!(young.own_expected.unwrap() + 0.1 < young.own_excused.unwrap(), "{young:?}");
         let expected = warmup.expected(&limits, 4.0, 1.0).whole.unwrap()[0] / 20e3;
         assert!((1.3..1.5).contains(&expected), "{expected}");
     }

@@ -21,15 +21,18 @@ pub(crate) struct Limits {
     pub(crate) own: Option<f64>,
     /// The factor by which that is stretched.
     pub(crate) own_excused: Option<f64>,
+    /// The factor that is to be expected.
+    pub(crate) own_expected: Option<f64>,
 }
 
 impl Limits {
-    /// The same limits times a factor each for whole durations and for own time.
-    pub(crate) fn stretched(&self, whole: f64, own: f64) -> Self {
+    /// The same limits times a factor each for whole durations and for own time, of which this factor is to be expected.
+    pub(crate) fn stretched(&self, whole: f64, own: f64, own_expected: f64) -> Self {
         Self {
             whole: self.whole.map(|limits| limits.map(|limit| limit * whole)),
             own: self.own.map(|limit| limit * own),
             own_excused: Some(own),
+            own_expected: Some(own_expected),
         }
     }
 }

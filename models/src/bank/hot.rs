@@ -260,14 +260,15 @@ impl HotSurprise {
         (secs / self.interval_secs.max(STEP_SECS_MIN)).min(STEPS_MAX)
     }
 
-    /// Mean over the views of -log10((mass + 1/2)/(visits + 1)), in units of a visit.
+    /// Mean over the views of -log10((mass + 1/2)/(visits + 1/2)), in units of a visit: none where every visit was.
     #[inline]
     fn surprise(&self, places: &[f32; VIEWS]) -> f32 {
         // less than a unit cannot be told from nothing
         let visit = self.visit_units().max(1.0);
-        let all = f32::from(self.total) + visit;
+        let all = f32::from(self.total) + 0.5 * visit;
         let ratio = |view: usize| all / (grid::mass(&self.masses[view], places[view]) + 0.5 * visit);
-        LOG10_2 / VIEWS as f32 * libm::log2f(ratio(0) * ratio(1) * ratio(2))
+        // halved units are rounded: a node may hold a little more than half of all
+        (LOG10_2 / VIEWS as f32 * libm::log2f(ratio(0) * ratio(1) * ratio(2))).max(0.0)
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Draws;
+use crate::calibrate::{AlarmBudget, BudgetParams, TailCalibrator, TailParams};
 use crate::{Detector, RawScore};
 
 /// A rule that a detector broke.
@@ -15,6 +16,7 @@ pub struct Breach {
 }
 
 const STEP: i64 = 10_000_000_000;
+const FIVE_MINUTES_A_DAY: usize = 288;
 
 /// When a series has its points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,8 @@ fn scores<D: Detector>(detector: &mut D, points: &[(i64, Vec<f64>)]) -> Vec<Opti
 ///
 /// The rules: it matures, also on irregular and repeated points; scores depend on the past alone; `score` changes nothing; saved and restored it goes
 /// on with the same bits; NaN, infinities, wrong widths, repeated and late points change nothing and have no
-/// score; gaps of years and values of any size neither panic nor leave the state unusable; its size is bounded.
+/// score; gaps of years and values of any size neither panic nor leave the state unusable; its size is bounded; a constant
+/// and a series of two values give no alarm.
 pub fn breaches<D>(fresh: impl Fn() -> D, width: usize, n: usize) -> Vec<Breach>
 where
     D: Detector + Clone + PartialEq + Serialize + DeserializeOwned,
@@ -100,6 +103,52 @@ where
         rule("unusable points change nothing", score.is_none() && tried == half, what.to_owned());
     }
     wild(half, &mut rule, points[n].0, width);
+    for (what, alarms_max, value) in MONOTONOUS {
+        let alarms = alarms(fresh(), width, n, value);
+        rule("a constant and two values stay calm", alarms.len() <= alarms_max, format!("{what}: {alarms:?}"));
+    }
+    found
+}
+
+/// The alarms that are allowed, and a value by the number of its point and a random part of one.
+type Monotonous = (&'static str, usize, fn(usize, f64) -> f64);
+
+/// Series in which nothing ever happens.
+const MONOTONOUS: [Monotonous; 5] = [
+    ("zero", 0, |_, _| 0.0),
+    ("a tenth", 0, |_, _| 0.1),
+    ("minus 26", 0, |_, _| -26.0),
+    // a day that is seen for the first time may be told of once
+    ("every other point", 1, |nth, _| if nth.is_multiple_of(2) { 3.0 } else { 4.0 }),
+    // chance spends the budget of the days after the first
+    ("at random one of two", 3, |_, part| if part < 0.5 { 0.0 } else { 1.0 }),
+];
+
+/// The points of such a series, one in five minutes for four days and more, that would be alarms: the scores weighed among
+/// the past ones and held against the default budget. The first day counts for nothing.
+fn alarms<D: Detector>(
+    mut detector: D,
+    width: usize,
+    n: usize,
+    value: fn(usize, f64) -> f64,
+) -> Vec<(usize, f64)> {
+    let checked = "the defaults are within their ranges";
+    let mut tail = TailCalibrator::new(&TailParams::default().check().expect(checked));
+    let mut budget = AlarmBudget::new(&BudgetParams::default().check().expect(checked));
+    let (mut draws, mut found) = (Draws::new(2), Vec::new());
+    for nth in 0..n.max(FIVE_MINUTES_A_DAY) * 2 + 2 * FIVE_MINUTES_A_DAY {
+        let at = (nth as i64 + 1) * 30 * STEP;
+        let x = vec![value(nth, draws.uniform()); width];
+        if let Some(score) = detector.score(at, &x) {
+            let surprise = tail.p_value(score).surprise();
+            let is_known = nth >= FIVE_MINUTES_A_DAY && tail.maturity().is_mature();
+            if is_known && budget.step(at, surprise).state.is_alarm() {
+                found.push((nth, score.value()));
+            }
+            tail.observe(at, score);
+        }
+        detector.learn(at, &x);
+    }
     found
 }
 

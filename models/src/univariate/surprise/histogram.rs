@@ -1,7 +1,8 @@
 //! How rarely a region of values was visited: a fading soft histogram over the range seen so far.
 //!
 //! The mass of a value is split over the two nodes beside it; the surprise of a value is minus the decimal logarithm of
-//! the interpolated mass, with half a visit of prior. A value outside the range has no mass. When the range grows, the
+//! the share of the interpolated mass, with half a visit of prior: none where every visit was, however many there were. A
+//! value outside the range has no mass. When the range grows, the
 //! masses move to the new grid with it. Fading is done by letting each visit weigh more than the one before; the
 //! weight is kept by the caller, because all histograms of a series fade together. An end of the range that was not
 //! visited for several memories is given up.
@@ -28,7 +29,7 @@ impl<const N: usize> RangeHistogram<N> {
     /// A histogram without a range.
     pub(crate) const EMPTY: Self = Self { low: 0.0, high: 0.0, total: 0.0, mass: [0.0; N] };
 
-    /// -log10 of the mass at `y`, in visits of this `weight`; 0 while nothing was seen.
+    /// -log10((m + 1/2) / (n + 1/2)) for `m` of `n` visits at `y`, in visits of this `weight`; 0 while nothing was seen.
     pub(crate) fn surprise(&self, y: f32, weight: f32) -> f32 {
         if self.total == 0.0 {
             return 0.0;
@@ -39,7 +40,7 @@ impl<const N: usize> RangeHistogram<N> {
             let (node, part) = self.place(y);
             self.mass[node] * (1.0 - part) + self.mass[node + 1] * part
         };
-        libm::log2f((self.total + weight) / (mass + 0.5 * weight)) * LOG10_2
+        libm::log2f((self.total + 0.5 * weight) / (mass + 0.5 * weight)) * LOG10_2
     }
 
     /// Adds a visit of `y`.
@@ -105,23 +106,26 @@ mod tests {
     use super::*;
 
     /// Scenario: a hundred visits of one value, one of another, then values between and beyond.
-    /// Guarantees: -log10((mass + 1/2)/(visits + 1)) as computed by hand; new values are the most surprising.
+    /// Guarantees: -log10((mass + 1/2)/(visits + 1/2)) as computed by hand; new values are the most surprising.
     #[test]
     fn surprise_is_the_rarity_of_the_region() {
         let mut histogram = RangeHistogram::<NODES>::EMPTY;
         assert_eq!(histogram.surprise(5.0, 1.0), 0.0);
-        (0..100).for_each(|_| histogram.visit(5.0, 1.0));
+        for visits in 1..=100 {
+            histogram.visit(5.0, 1.0);
+            assert_eq!(histogram.surprise(5.0, 1.0), 0.0, "{visits}: it never was elsewhere");
+        }
         histogram.visit(51.0, 1.0);
         let check = |y: f32, expected: f64| {
             let seen = f64::from(histogram.surprise(y, 1.0));
             assert!((seen - expected).abs() < 1e-5, "{y}: {seen} not {expected}");
         };
-        check(5.0, (102.0_f64 / 100.5).log10());
-        check(6.0, (102.0_f64 / 50.5).log10());
-        check(51.0, (102.0_f64 / 1.5).log10());
-        check(30.0, 204.0_f64.log10());
-        check(60.0, 204.0_f64.log10());
-        check(-1.0, 204.0_f64.log10());
+        check(5.0, (101.5_f64 / 100.5).log10());
+        check(6.0, (101.5_f64 / 50.5).log10());
+        check(51.0, (101.5_f64 / 1.5).log10());
+        check(30.0, 203.0_f64.log10());
+        check(60.0, 203.0_f64.log10());
+        check(-1.0, 203.0_f64.log10());
     }
 
     /// Scenario: values from a narrow range, then one far away, at several weights.

@@ -120,11 +120,7 @@ impl Record {
         if lesson == Lesson::Learn && value.is_finite() {
             self.learn_level(value);
         }
-        let (mut decades, mut lasting) = self.rarity.weigh((at, lesson), judged, &params.tail)?;
-        // what never was another value cannot be unusual, however the scores of a constant creep
-        if spread <= 0.0 && (value - level).abs() <= 0.0 {
-            (decades, lasting) = (0.0, 0.0);
-        }
+        let (decades, lasting) = self.rarity.weigh((at, lesson), judged, &params.tail)?;
         let (expected, deviation, shape) = match judged {
             Judged::Full(reading) => (reading.expected, reading.deviation, Some(reading.shape)),
             Judged::Hot(_) | Judged::Not => (level, spread, None),

@@ -105,7 +105,11 @@ where
     wild(half, &mut rule, points[n].0, width);
     for (what, alarms_max, value) in MONOTONOUS {
         let alarms = alarms(fresh(), width, n, value);
-        rule("a constant and two values stay calm", alarms.len() <= alarms_max, format!("{what}: {alarms:?}"));
+        rule(
+            "a constant and two values stay calm",
+            alarms.len() <= alarms_max,
+            format!("{what}: {alarms:?}"),
+        );
     }
     found
 }

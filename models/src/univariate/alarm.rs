@@ -2,7 +2,8 @@
 //!
 //! An alarm is raised when the score reaches the threshold, no alarm was raised within the hold-off, and the score also
 //! exceeds the threshold by `fatigue * log10(1 + A)`, where A counts past alarms and fades. So a series that alarmed
-//! often must show something more. All in time, not in points. Not done here: choosing the threshold.
+//! often must show something more. All in time, not in points. It is the rule for benchmarks that want one threshold for all
+//! series; production's alarms come from a budget ([`crate::calibrate::AlarmBudget`]). Not done here: choosing the threshold.
 
 use serde::{Deserialize, Serialize};
 

@@ -122,9 +122,8 @@ const MONOTONOUS: [Monotonous; 5] = [
     ("zero", 0, |_, _| 0.0),
     ("a tenth", 0, |_, _| 0.1),
     ("minus 26", 0, |_, _| -26.0),
-    // a day that is seen for the first time may be told of once
-    ("every other point", 1, |nth, _| if nth.is_multiple_of(2) { 3.0 } else { 4.0 }),
-    // chance spends the budget of the days after the first
+    // two values may spend what the budget gives for the days after the first
+    ("every other point", 3, |nth, _| if nth.is_multiple_of(2) { 3.0 } else { 4.0 }),
     ("at random one of two", 3, |_, part| if part < 0.5 { 0.0 } else { 1.0 }),
 ];
 

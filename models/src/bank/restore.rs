@@ -13,10 +13,10 @@ use crate::snapshot::{SnapshotError, body, opened};
 type Held = (f32, Option<Row>, u32, HotSurprise);
 
 const MODEL: &str = "bank";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 impl Bank {
-    /// The state as bytes, settings not included: at most 140 bytes a series of the hot tier, at most 4.2 KB one of the full.
+    /// The state as bytes, settings not included: at most 140 bytes a series of the hot tier, at most 5.5 KB one of the full.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
         let mut writer = PartWriter::new(opened(MODEL, VERSION));

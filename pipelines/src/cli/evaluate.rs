@@ -9,7 +9,7 @@ use super::evaluate_vectors::{Extent, Run, end_to_end, vectors};
 use super::{
     ConfigArgs, Exit, chain_of, evaluate_canary, evaluate_exhaustion, evaluate_logs, evaluate_series,
 };
-use crate::evaluate::{Part, Selection, export_exhaustion};
+use crate::evaluate::{DetectorPart, Part, Selection, export_exhaustion};
 
 /// What can be evaluated.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -82,9 +82,9 @@ pub(crate) struct EvaluateArgs {
     /// canary: also run each recording at so many places in a second and in a window (a number without a factor with ten)
     #[arg(long, value_name = "N")]
     phases: Option<u64>,
-    /// kpi2018, mscloud, nab: leave a view of the detector out, to see what it is worth
-    #[arg(long, value_name = "VIEW")]
-    without: Vec<u32>,
+    /// kpi2018, mscloud, nab: leave a view of the detector out (its number), or `rhythm`, to see what it is worth
+    #[arg(long, value_name = "PART")]
+    without: Vec<DetectorPart>,
     /// kpi2018, mscloud, nab: which of production's two detectors
     #[arg(long, value_enum, default_value = "full", conflicts_with = "without")]
     tier: evaluate_series::SeriesTier,

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::Exit;
 use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
-    LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, Selection, SeriesDetector,
-    evaluate_nab, page, point_report, read_kpi2018, read_mscloud, score_series,
+    DetectorPart, LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, Selection,
+    SeriesDetector, evaluate_nab, page, point_report, read_kpi2018, read_mscloud, score_series,
 };
 
 /// What is printed and where.
@@ -19,8 +19,8 @@ pub(super) struct Printing<'a> {
     pub(super) selection: Selection<'a>,
     pub(super) json: bool,
     pub(super) html: Option<&'a PathBuf>,
-    /// Views that are left out.
-    pub(super) without: &'a [u32],
+    /// What is left out.
+    pub(super) without: &'a [DetectorPart],
     pub(super) tier: SeriesTier,
 }
 
@@ -40,7 +40,7 @@ impl Printing<'_> {
         }
         SeriesDetector::without(self.without).ok_or_else(|| {
             eprintln!(
-                "error: --without takes views from 0 to {}, and one must be left",
+                "error: --without takes `rhythm` and views from 0 to {}, of which one must be left",
                 MeanSurprise::VIEWS.len() - 1
             );
             Exit::Usage

@@ -60,5 +60,5 @@ pub use plots::{Plot, page};
 pub use points::{PointReport, PointResult, point_report};
 pub use published::Published;
 pub use rig::{Rig, RigOutput};
-pub use series::{LabelledSeries, ScoredSeries, SeriesDetector, score_series};
+pub use series::{DetectorPart, LabelledSeries, ScoredSeries, SeriesDetector, score_series};
 pub use vectors::{Cause, Machine, list_machines};

@@ -5,8 +5,10 @@
 //! scored is never touched again. A point that it cannot use (no number, a repeated timestamp) keeps the score of the point
 //! before. Not done here: thresholds, figures.
 
+use std::num::ParseIntError;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use engine::time::clock::Clock;
@@ -59,6 +61,23 @@ pub struct ScoredSeries {
     pub state_bytes: usize,
 }
 
+/// A part of the full tier that can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetectorPart {
+    /// A view, by its number.
+    View(u32),
+    /// Periods beside the day.
+    Rhythm,
+}
+
+impl FromStr for DetectorPart {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "rhythm" { Ok(Self::Rhythm) } else { text.parse().map(Self::View) }
+    }
+}
+
 /// Production's way of judging a series, with its default settings or with parts left out.
 #[derive(Debug, Clone)]
 pub struct SeriesDetector(SeriesParams);
@@ -80,13 +99,17 @@ impl SeriesDetector {
         Self(SeriesParams { admission, ..Self::full().0 })
     }
 
-    /// Without some views of the full tier, to see what they are worth; `None` if none is left or one does not exist.
+    /// Without some parts of the full tier, to see what they are worth; `None` if no view is left or one does not exist.
     #[must_use]
-    pub fn without(views: &[u32]) -> Option<Self> {
+    pub fn without(parts: &[DetectorPart]) -> Option<Self> {
         let mut params = SurpriseParams::default();
-        for view in views {
-            let bit = 1_u32.checked_shl(*view).filter(|bit| params.views & bit != 0)?;
-            params.views &= !bit;
+        for part in parts {
+            match part {
+                DetectorPart::Rhythm => params.learns_rhythm = false,
+                DetectorPart::View(view) => {
+                    params.views &= !1_u32.checked_shl(*view).filter(|bit| params.views & bit != 0)?;
+                }
+            }
         }
         Some(Self(SeriesParams { surprise: params.check().ok()?, ..Self::full().0 }))
     }

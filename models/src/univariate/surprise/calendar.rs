@@ -70,7 +70,8 @@ impl Calendar {
         self.holidays.binary_search(&day).is_ok()
     }
 
-    fn local_secs(&self, at: i64) -> i64 {
+    /// Local seconds since 1970.
+    pub(super) fn local_secs(&self, at: i64) -> i64 {
         let passed = self.changes.partition_point(|change| change.from <= at);
         let offset = passed.checked_sub(1).map_or(self.offset_secs, |nth| self.changes[nth].offset_secs);
         at.div_euclid(NANOS_PER_SEC) + i64::from(offset)

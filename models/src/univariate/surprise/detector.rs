@@ -139,6 +139,12 @@ impl MeanSurprise {
         f64::from(coverage(&self.slots))
     }
 
+    /// The period beside the day that helps to expect the series, in hours; 168 for a week. `None` while none does.
+    #[must_use]
+    pub fn period_hours(&self) -> Option<u8> {
+        self.short.rhythm().period_hours()
+    }
+
     /// Bytes of state, without what all series share.
     #[must_use]
     pub fn state_bytes(&self) -> usize {

@@ -10,10 +10,12 @@ use super::histogram::RangeHistogram;
 use super::pace::Pace;
 use super::params::SurpriseParams;
 use super::profile::{self, Place, Slot, Teaching, Usual};
+use super::rhythm::{Moment, Rhythm, Taught};
 use super::shape::{Course, Shape};
 use super::signals::{Averages, OF_THE_POINT, SIGNALS, Signals, Yard, standard};
 
 const SECS_PER_DAY: f32 = 86_400.0;
+const SECS_PER_HOUR: f32 = 3_600.0;
 const SECS_PER_MINUTE: f32 = 60.0;
 /// Largest distance from the first value; beyond it squares would leave the range of `f32`.
 const REACH: f64 = 1e18;
@@ -34,7 +36,7 @@ const WEIGHT_MAX: f32 = 256.0;
 /// Points between two looks at whether a range has aged.
 const AGE_POINTS: u32 = 64;
 
-/// Everything of a series but its profile and histograms.
+/// Everything of a series but its daily profile and histograms.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Short {
     last_at: i64,
@@ -52,6 +54,7 @@ pub(crate) struct Short {
     weight: f32,
     course: Course,
     averages: Averages,
+    rhythm: Rhythm,
 }
 
 impl Short {
@@ -71,6 +74,7 @@ impl Short {
             weight: 1.0,
             course: Course::default(),
             averages: Averages::default(),
+            rhythm: Rhythm::new(),
         }
     }
 
@@ -85,6 +89,7 @@ impl Short {
             held: 0.0,
             weight: 1.0,
             course: Course::default(),
+            rhythm: self.rhythm.as_prior(),
             ..*self
         };
         (prior, self.weight)
@@ -96,6 +101,10 @@ impl Short {
 
     pub(crate) fn interval_secs(&self) -> f32 {
         self.pace.interval_secs()
+    }
+
+    pub(crate) fn rhythm(&self) -> &Rhythm {
+        &self.rhythm
     }
 
     fn yard(&self) -> Yard {
@@ -113,6 +122,9 @@ pub(crate) struct Look {
     value: f32,
     steps: f32,
     place: Place,
+    moment: Moment,
+    /// What the rhythm adds to the usual day, and what it would.
+    rhythm: (f32, Option<f32>),
     usual: Option<Usual>,
     yard: Yard,
     averages: Averages,
@@ -169,7 +181,11 @@ pub(crate) fn look(
     let value = (x - origin).clamp(-REACH, REACH) as f32;
     let steps = if short.points == 0 { 1.0 } else { short.pace.steps(at.saturating_sub(short.last_at)) };
     let place = Place::of(calendar.second_of_day(at) as f32);
-    let (usual, yard) = (profile::usual(slots, place), short.yard());
+    let moment = Moment::of(calendar.local_secs(at));
+    let rhythm = if params.learns_rhythm { short.rhythm.beside_the_day(moment) } else { (0.0, None) };
+    let usual = profile::usual(slots, place);
+    let usual = usual.map(|usual| Usual { level: usual.level + rhythm.0, ..usual });
+    let yard = short.yard();
     let (averages, views) = short.averages.peek(value, steps, usual, &yard);
     let surprise = mean_surprise(params.views, histograms, &views, short.weight);
     let held = surprise.of_all.max(short.held * libm::powf(params.hold as f32, steps));
@@ -179,6 +195,8 @@ pub(crate) fn look(
         value,
         steps,
         place,
+        moment,
+        rhythm,
         usual,
         yard,
         averages,
@@ -249,6 +267,7 @@ pub(crate) fn learn(params: &SurpriseParams, model: &mut Model<'_>, look: &Look)
     visit(params, model, look);
     let damping = learn_residual(model.short, look);
     learn_profile(params, model, look, damping);
+    learn_rhythm(params, model.short, look);
     rebase(params, model);
     learn_level(params, model.short, look);
 }
@@ -300,8 +319,22 @@ fn learn_profile(params: &SurpriseParams, model: &mut Model<'_>, look: &Look, da
     let rate = params.profile_rate as f32 * minutes.min(1.0);
     let teaching = Teaching { rate, damping, first_spread: look.yard.deviation };
     if look.ordinary_day {
-        profile::teach(model.slots, look.place, look.value, teaching);
+        profile::teach(model.slots, look.place, look.value - look.rhythm.0, teaching);
     }
+}
+
+/// What the usual day without the rhythm would have been off by, and the level, teach the rhythm.
+fn learn_rhythm(params: &SurpriseParams, short: &mut Short, look: &Look) {
+    if !params.learns_rhythm || !look.ordinary_day {
+        return;
+    }
+    let taught = Taught {
+        off_level: look.value - short.level,
+        off_day: look.usual.map(|usual| look.value - usual.level + look.rhythm.0),
+        error_max: 2.0 * CLIP * short.usual_error,
+        hours: short.pace.interval_secs() / SECS_PER_HOUR,
+    };
+    short.rhythm.learn(look.moment, look.rhythm.1, &taught);
 }
 
 /// A shift that lasted is the new baseline: the day moves with it, and the course starts anew.

@@ -4,11 +4,13 @@
 mod calendar;
 mod detector;
 mod histogram;
+mod hours;
 mod judge;
 mod pace;
 mod params;
 mod prior;
 mod profile;
+mod rhythm;
 mod shape;
 mod signals;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct SurpriseParams {
     pub hold: f64,
     /// Steps after which a lasting shift becomes the new baseline.
     pub rebase_steps: f64,
+    /// Whether a weekly or another period beside the day is learned, and used where it helps.
+    pub learns_rhythm: bool,
     /// Which views count: bit n for the n-th of [`super::MeanSurprise::VIEWS`]. For ablation; all by default.
     pub views: u32,
 }
@@ -37,6 +39,7 @@ impl Default for SurpriseParams {
             profile_rate: 0.03,
             hold: 0.9,
             rebase_steps: 1440.0,
+            learns_rhythm: true,
             views: (1 << SIGNALS) - 1,
         }
     }

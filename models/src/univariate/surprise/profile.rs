@@ -57,13 +57,13 @@ impl Place {
     }
 }
 
-fn narrow(spread: f32) -> [u8; 2] {
+pub(super) fn narrow(spread: f32) -> [u8; 2] {
     // round to nearest: the lower half is dropped
     let upper = spread.to_bits().saturating_add(0x8000) >> 16;
     (upper as u16).to_le_bytes()
 }
 
-fn wide(spread: [u8; 2]) -> f32 {
+pub(super) fn wide(spread: [u8; 2]) -> f32 {
     f32::from_bits(u32::from(u16::from_le_bytes(spread)) << 16)
 }
 

@@ -120,6 +120,55 @@ fn works_at_every_interval() {
     }
 }
 
+/// Noise, a daily wave, and what repeats with another period, at a point every five minutes.
+fn rhythmic(draws: &mut Draws, nth: i64, beside: impl Fn(i64) -> f64) -> f64 {
+    day(draws, nth * 300) + beside(nth * 300 / 3600)
+}
+
+/// A detector after six weeks of it, and its mean surprise in each hour of the last one.
+fn after_six_weeks(learns_rhythm: bool, seed: u64, beside: impl Fn(i64) -> f64) -> (MeanSurprise, Vec<f64>) {
+    let params = SurpriseParams { learns_rhythm, ..SurpriseParams::default() };
+    let (mut detector, mut draws) = (MeanSurprise::new(&params.check().unwrap()), Draws::new(seed));
+    let mut hours = vec![0.0; 168];
+    for nth in 0..6 * 7 * 288 {
+        let x = rhythmic(&mut draws, nth, &beside);
+        let reading = detector.observe(nth * 300 * SEC, x, Lesson::Learn);
+        if nth >= 5 * 7 * 288 {
+            hours[(nth / 12) as usize % 168] += reading.unwrap().surprise / 12.0;
+        }
+    }
+    (detector, hours)
+}
+
+/// Scenario: six weeks whose weekends are half as busy; a job of an hour every seven; neither; five seeds, each with and
+/// without the rhythm.
+/// Guarantees: the period that helps is a week, seven hours, none; with it the first hours of weekends and the hours of the
+/// job are less surprising; without a rhythm nothing changes.
+#[test]
+fn a_rhythm_beside_the_day_is_learned() {
+    for seed in 0..5 {
+        println!("seed {seed}");
+        let check = |period: Option<u8>, beside: &dyn Fn(i64) -> f64, odd: &dyn Fn(usize) -> bool| {
+            let (knows, with) = after_six_weeks(true, seed, beside);
+            let (_, without) = after_six_weeks(false, seed, beside);
+            assert_eq!(knows.period_hours(), period, "seed {seed}");
+            let mean = |hours: &[f64]| {
+                let odd: Vec<f64> = (0..168).filter(|hour| odd(*hour)).map(|hour| hours[hour]).collect();
+                odd.iter().sum::<f64>() / odd.len() as f64
+            };
+            (mean(&without), mean(&with))
+        };
+        let weekend = |hour: i64| if hour % 168 >= 120 { -20.0 } else { 0.0 };
+        let (without, with) = check(Some(168), &weekend, &|hour| (120..126).contains(&hour));
+        assert!(with < 0.9 * without, "seed {seed}: {without} became {with}");
+        let job = |hour: i64| if hour % 7 == 3 { 15.0 } else { 0.0 };
+        let (without, with) = check(Some(7), &job, &|hour| hour % 7 == 3);
+        assert!(with < 0.9 * without, "seed {seed}: {without} became {with}");
+        let (without, with) = check(None, &|_| 0.0, &|_| true);
+        assert_eq!(without, with, "seed {seed}");
+    }
+}
+
 /// Scenario: a detector after two weeks.
 /// Guarantees: its saved state is at most 6 KB.
 #[test]

@@ -1,0 +1,203 @@
+//! What repeats with another period than a day: by default a week, else the period that [`super::hours`] finds.
+//!
+//! The mean level of each hour of the period is kept, and what it says beyond the hour of the day: the level of the hour
+//! less the mean over the hours of the period that fall on the same hour of the day. This is added to the usual day only
+//! while it helps: both expectations are compared at every point before the point is learned (Dawid's prequential
+//! principle, JRSS A 1984), over about one period, and one must be clearly better. A period that does not help is given up
+//! for one that is found. Hours are local, so that a week keeps its days when the clock changes. Not done here: shapes finer
+//! than an hour, holidays.
+
+use serde::{Deserialize, Serialize};
+
+use super::hours::Hours;
+use super::profile::{narrow, wide};
+
+const SECS_PER_HOUR: i64 = 3_600;
+const HOURS_A_DAY: usize = 24;
+const WEEK: u8 = 168;
+const DAYS_A_WEEK: usize = 7;
+/// Least weight of a new hour in the level of its place.
+const RATE: f32 = 0.15;
+/// Errors with the rhythm, as a part of those without it, below which it is used, and above which it is no more.
+const HELPS: f32 = 0.85;
+const HELPS_NO_MORE: f32 = 0.95;
+
+/// A local moment: its hour since 1970, and how much of the hour has passed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Moment {
+    hour: i64,
+    part: f32,
+}
+
+impl Moment {
+    pub(crate) fn of(local_secs: i64) -> Self {
+        let part = local_secs.rem_euclid(SECS_PER_HOUR) as f32 / SECS_PER_HOUR as f32;
+        Self { hour: local_secs.div_euclid(SECS_PER_HOUR), part }
+    }
+}
+
+/// One hour of the period.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Place {
+    /// Upper half of an `f32`.
+    level: [u8; 2],
+    visits: u8,
+}
+
+/// The rhythm of one series; 1,240 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rhythm {
+    hours: Hours,
+    places: [[Place; HOURS_A_DAY]; DAYS_A_WEEK],
+    period_hours: u8,
+    helps: bool,
+    /// The hour that is averaged now; `i64::MIN` before the first.
+    open: i64,
+    sum: f32,
+    points: f32,
+    /// What the period says at the centres of the open hour and of those beside it, where it says anything.
+    near: [Option<f32>; 3],
+    /// Mean errors, without the rhythm and with it, and the hours for which they were compared.
+    without: f32,
+    with: f32,
+    compared_hours: f32,
+}
+
+/// A point beside what the usual day expects of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Taught {
+    /// Value less the slow level of the series.
+    pub(crate) off_level: f32,
+    /// Value less the usual day, where there is one.
+    pub(crate) off_day: Option<f32>,
+    /// Errors count as at most this.
+    pub(crate) error_max: f32,
+    /// Time that the point stands for.
+    pub(crate) hours: f32,
+}
+
+impl Rhythm {
+    pub(crate) fn new() -> Self {
+        let empty = Place { level: [0; 2], visits: 0 };
+        Self {
+            hours: Hours::new(),
+            places: [[empty; HOURS_A_DAY]; DAYS_A_WEEK],
+            period_hours: WEEK,
+            helps: false,
+            open: i64::MIN,
+            sum: 0.0,
+            points: 0.0,
+            near: [None; 3],
+            without: 0.0,
+            with: 0.0,
+            compared_hours: 0.0,
+        }
+    }
+
+    /// The period in hours, if knowing it helps.
+    pub(crate) fn period_hours(&self) -> Option<u8> {
+        self.helps.then_some(self.period_hours)
+    }
+
+    /// What is to be added to the usual day: the part that helps, or 0; and what the period would say, if it says anything.
+    pub(crate) fn beside_the_day(&self, moment: Moment) -> (f32, Option<f32>) {
+        let [before, here, after] =
+            if moment.hour == self.open { self.near } else { self.around(moment.hour) };
+        let Some(here) = here else { return (0.0, None) };
+        let (near, part) =
+            if moment.part < 0.5 { (before, 0.5 - moment.part) } else { (after, moment.part - 0.5) };
+        let said = near.map_or(here, |near| here * (1.0 - part) + near * part);
+        (if self.helps { said } else { 0.0 }, Some(said))
+    }
+
+    /// Takes a point in, and with the first one of an hour the hour before.
+    pub(crate) fn learn(&mut self, moment: Moment, said: Option<f32>, taught: &Taught) {
+        if let (Some(said), Some(off_day)) = (said, taught.off_day) {
+            self.compare(off_day, said, taught);
+        }
+        if moment.hour != self.open {
+            self.close();
+            (self.open, self.sum, self.points) = (moment.hour, 0.0, 0.0);
+            self.near = self.around(moment.hour);
+        }
+        self.sum += taught.off_level;
+        self.points += 1.0;
+    }
+
+    /// The same with the levels of a period, but nothing of its own yet.
+    pub(crate) fn as_prior(&self) -> Self {
+        Self { open: i64::MIN, sum: 0.0, points: 0.0, near: [None; 3], ..*self }
+    }
+
+    fn compare(&mut self, off_day: f32, said: f32, taught: &Taught) {
+        let period = f32::from(self.period_hours);
+        self.compared_hours = (self.compared_hours + taught.hours).min(2.0 * period);
+        let rate = (taught.hours / self.compared_hours.min(period)).min(1.0);
+        self.without += rate * (off_day.abs().min(taught.error_max) - self.without);
+        self.with += rate * ((off_day - said).abs().min(taught.error_max) - self.with);
+        let limit = if self.helps { HELPS_NO_MORE } else { HELPS };
+        self.helps = self.compared_hours >= period && self.with < limit * self.without;
+    }
+
+    /// The open hour is over.
+    fn close(&mut self) {
+        if self.points == 0.0 {
+            return;
+        }
+        let level = self.sum / self.points;
+        self.hours.push(self.open, level);
+        self.visit(self.open, level);
+        let ends_a_day = self.open.rem_euclid(HOURS_A_DAY as i64) == HOURS_A_DAY as i64 - 1;
+        if ends_a_day && !self.helps {
+            let found = self.hours.period().map_or(WEEK, |hours| hours as u8);
+            if found != self.period_hours {
+                self.begin(found);
+            }
+        }
+    }
+
+    /// Another period, from what is known of the last two weeks.
+    fn begin(&mut self, period_hours: u8) {
+        let fresh = Self::new();
+        (self.places, self.compared_hours) = (fresh.places, 0.0);
+        (self.without, self.with) = (0.0, 0.0);
+        self.period_hours = period_hours;
+        let hours = self.hours;
+        hours.known().for_each(|(hour, level)| self.visit(hour, level));
+    }
+
+    fn visit(&mut self, hour: i64, level: f32) {
+        let nth = hour.rem_euclid(i64::from(self.period_hours)) as usize;
+        let place = &mut self.places[nth / HOURS_A_DAY][nth % HOURS_A_DAY];
+        let known = if place.visits == 0 { level } else { wide(place.level) };
+        place.visits = place.visits.saturating_add(1);
+        let rate = RATE.max(1.0 / f32::from(place.visits));
+        place.level = narrow(known + rate * (level - known));
+    }
+
+    fn around(&self, hour: i64) -> [Option<f32>; 3] {
+        [-1, 0, 1].map(|by| self.beyond_the_day(hour.saturating_add(by)))
+    }
+
+    /// Level of an hour less the mean of those that fall on the same hour of the day; `None` if it, or half of them,
+    /// are not known.
+    fn beyond_the_day(&self, hour: i64) -> Option<f32> {
+        let period = usize::from(self.period_hours);
+        let level = |nth: usize| {
+            let place = self.places[nth / HOURS_A_DAY][nth % HOURS_A_DAY];
+            (place.visits > 0).then(|| wide(place.level))
+        };
+        let here = hour.rem_euclid(period as i64) as usize;
+        let own = level(here)?;
+        let (mut sum, mut known, mut all) = (own, 1.0_f32, 1.0_f32);
+        let mut nth = (here + HOURS_A_DAY) % period;
+        while nth != here {
+            all += 1.0;
+            if let Some(level) = level(nth) {
+                (sum, known) = (sum + level, known + 1.0);
+            }
+            nth = (nth + HOURS_A_DAY) % period;
+        }
+        (2.0 * known > all).then_some(own - sum / known)
+    }
+}

@@ -49,7 +49,8 @@ struct ArmRecord {
     arm: Arm,
     first_at: UnixNanos,
     samples: u64,
-    leaked: bool,
+    /// When a pod of it was last warned of.
+    warned_at: Option<UnixNanos>,
 }
 
 type PodKey = (ServiceKey, ResourceSignal, Arc<str>);
@@ -180,18 +181,18 @@ impl ExhaustionWatch {
         let Some(limit) = limit else { return };
         watched.model.learn(row.at, row.value, Some(limit));
         (watched.limit, watched.learned) = (limit, learned);
-        let leaks = watched.model.exhaustion().is_some();
+        let warned_at = watched.model.exhaustion().map(|_| row.at);
         let arms = self.arms.entry(kind).or_default();
         if let Some(record) = arms.iter_mut().find(|record| record.arm == row.subject.arm) {
             record.samples += 1;
-            record.leaked |= leaks;
+            record.warned_at = warned_at.or(record.warned_at);
             return;
         }
         if arms.len() == ARMS_MAX {
             arms.remove(0);
         }
         let arm = row.subject.arm.clone();
-        arms.push(ArmRecord { arm, first_at: row.at, samples: 1, leaked: leaks });
+        arms.push(ArmRecord { arm, first_at: row.at, samples: 1, warned_at });
     }
 
     /// Starts to watch a series; false if there is no room.
@@ -271,7 +272,7 @@ impl ExhaustionWatch {
         (own.iter().filter(|watched| watched.ahead(now).is_some()).count(), own.len())
     }
 
-    /// The arm, if it is new and the one before was watched and did not leak.
+    /// The arm, if it is new and the one before was watched and did not leak: a warning that has been over for a day is none.
     fn suspect(
         &self,
         service: &ServiceKey,
@@ -287,7 +288,7 @@ impl ExhaustionWatch {
         let is_guilty = is_newest
             && own.first_at.saturating_add(NEW) >= now
             && before.samples >= INNOCENT_SAMPLES
-            && !before.leaked;
+            && before.warned_at.is_none_or(|at| at.saturating_add(NEW) < own.first_at);
         is_guilty.then(|| Suspect { arm: arm.clone(), stable: before.arm.clone(), first_at: own.first_at })
     }
 }

@@ -74,6 +74,33 @@ fn a_leak_of_both_versions_blames_none() {
     assert_eq!((found.level, found.suspect), (Level::Alert, None));
 }
 
+/// Scenario: a sample a minute; a version climbs for two hours, is warned of, stops at 80 % and is flat for two days, its pod is replaced
+/// half way; then a new version leaks. And the same with the climb half a day before the release.
+/// Guarantees: the warning that came to nothing does not clear the new version two days later; half a day later it does.
+#[test]
+fn a_warning_of_long_ago_clears_nobody() {
+    for (flat_minutes, is_suspected) in [(2_880_i64, true), (720, false)] {
+        let (mut watch, mut was_warned, mut suspects) = (ExhaustionWatch::default(), false, Vec::new());
+        let release = 600 + flat_minutes;
+        for minute in 0..release + 300 {
+            let climb = 0.2 + 0.005 * (minute - 480).clamp(0, 120) as f64;
+            let pod = if minute < release - flat_minutes / 2 { "a" } else { "b" };
+            let mut resources = vec![row("v1", pod, 60 * minute, climb)];
+            if minute >= release {
+                resources.push(row("v2", "c", 60 * minute, 0.2 + 0.0025 * (minute - release) as f64));
+            }
+            let upto = (60 * minute + 1) * NANOS_PER_SEC;
+            watch.on_rows(&FeatureRows { upto, resources, ..FeatureRows::default() });
+            let standing = watch.standing(upto);
+            was_warned |= minute < release && !standing.is_empty();
+            suspects
+                .extend(standing.into_iter().filter(|_| minute >= release).map(|it| it.suspect.is_some()));
+        }
+        assert!(was_warned && !suspects.is_empty(), "{flat_minutes}: {was_warned} {}", suspects.len());
+        assert!(suspects.iter().all(|suspected| *suspected == is_suspected), "{flat_minutes}");
+    }
+}
+
 /// Scenario: the pods of a new version warm up steeply to the level of the old one. Guarantees: nothing is said.
 #[test]
 fn a_warm_up_to_the_usual_level_is_no_news() {

@@ -109,32 +109,6 @@ pub struct HotSurprise {
     masses: [Masses; VIEWS],
 }
 
-/// What a point weighs in the means, and what is left of the held score, after some steps.
-#[derive(Debug, Clone, Copy)]
-struct Fading {
-    short: f32,
-    long: f32,
-    held: f32,
-}
-
-impl Fading {
-    /// Nearly every point comes after one step: that needs no division.
-    const ONE: Self = Self::of(1.0);
-
-    const fn of(steps: f32) -> Self {
-        Self {
-            short: steps / (steps + SHORT_TAU),
-            long: steps / (steps + LONG_TAU),
-            held: HOLD / (HOLD + steps),
-        }
-    }
-
-    #[inline]
-    fn after(steps: f32) -> Self {
-        if (steps - 1.0).abs() <= 0.0 { Self::ONE } else { Self::of(steps) }
-    }
-}
-
 /// A point as seen before it is learned.
 #[derive(Debug, Clone, Copy)]
 struct Look {
@@ -258,9 +232,8 @@ impl HotSurprise {
         let gap_secs = (at.saturating_sub(self.last_at) as f64 * 1e-9) as f32;
         let steps = self.steps(gap_secs);
         let first = 1.0 / (self.points as f32 + 1.0);
-        let fading = Fading::after(steps);
-        let short = self.short + fading.short.max(first) * (value - self.short);
-        let part = fading.long.max(first);
+        let short = self.short + (steps / (steps + SHORT_TAU)).max(first) * (value - self.short);
+        let part = (steps / (steps + LONG_TAU)).max(first);
         let off = value - self.long;
         let long = self.long + part * off;
         let variance = (1.0 - part) * (self.variance + part * off * off);
@@ -272,7 +245,7 @@ impl HotSurprise {
             ((far + FAR_MAX) * (grid::LAST / (2.0 * FAR_MAX))).clamp(0.0, grid::LAST),
         ];
         let surprise = self.surprise(&places);
-        let held = surprise.max(f32::from(self.held) / HELD_UNITS * fading.held);
+        let held = surprise.max(f32::from(self.held) / HELD_UNITS * (HOLD / (HOLD + steps)));
         Some(Look { value, origin, gap_secs, first, short, long, variance, places, surprise, held })
     }
 

@@ -30,8 +30,10 @@ impl Certainty {
     }
 }
 
-/// Chance that what was found is there, if one in ten is.
-fn posterior(found: f64, falsely: f64) -> f64 {
+/// Chance that what was found is there, if one in ten is: of those `found` is the share that is found, of the others `falsely`
+/// (Bayes).
+#[must_use]
+pub fn posterior(found: f64, falsely: f64) -> f64 {
     0.1 * found / (0.1 * found + 0.9 * falsely)
 }
 

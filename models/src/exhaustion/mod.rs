@@ -17,7 +17,7 @@ mod trend;
 #[cfg(test)]
 mod tests;
 
-pub use forecast::{Certainty, Exhaustion};
+pub use forecast::{Certainty, Exhaustion, posterior};
 pub use limit::{KillSource, LastRun, LearnedLimit, LimitEstimate};
 pub use model::ExhaustionModel;
 pub use params::{ExhaustionParams, ExhaustionValidParams, TrendOf};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use models::exhaustion::{Exhaustion, ExhaustionValidParams};
+use models::exhaustion::{Exhaustion, ExhaustionValidParams, posterior};
 use models::testkit::{HandedOn, LeakFigures, LeakRule, leak_figures, release_figures};
 use serde::Serialize;
 
@@ -87,10 +87,7 @@ pub fn simulate_releases(params: &ExhaustionValidParams) -> SimulatedReleases {
     let (healthy, blamed, leaking, found) = (figures.healthy, figures.blamed, figures.leaking, figures.found);
     let reliability = |(room_taken, confidence): (f64, f64)| {
         let (found, blamed) = figures.having_taken(room_taken);
-        let share = |blamed: f64| {
-            let (hit, falsely) = (found as f64 / leaking as f64, blamed / healthy as f64);
-            0.1 * hit / (0.1 * hit + 0.9 * falsely)
-        };
+        let share = |blamed: f64| posterior(found as f64 / leaking as f64, blamed / healthy as f64);
         Reliability {
             room_taken,
             confidence,

@@ -99,14 +99,16 @@ impl TimeSignal {
         };
         let (phi, local) = (self.spread.phi(), self.spread.local());
         let divisor = |n: f64, m: f64| dispersed(phi, local, n / (control.n + n), (ctx.k, m));
-        let pods = || cells(&row.canary).enumerate().filter(|(_, pod)| pod.times().n > 0.0);
-        let of = |(_, pod): (usize, &PodCell)| young.difference(pod);
-        self.stop.step(pods().map(of), variance / control.n, divisor(canary.n, ctx.m));
+        let heard = cells(&row.canary).enumerate().filter(|(_, pod)| pod.times().n > 0.0);
+        let pods: Vec<(usize, Difference)> = heard.map(|(nth, pod)| (nth, young.difference(pod))).collect();
+        let but = |slot: Option<usize>| {
+            pods.iter().filter(move |(nth, _)| Some(*nth) != slot).map(|(_, difference)| *difference)
+        };
+        self.stop.step(but(None), variance / control.n, divisor(canary.n, ctx.m));
         for (slot, (process, pod)) in self.without.iter_mut().zip(&row.canary.pods).enumerate() {
             let n = canary.n - pod.times().n;
             if n > 0.0 {
-                let others = pods().filter(|(nth, _)| *nth != slot).map(of);
-                process.step(others, variance / control.n, divisor(n, ctx.m - 1.0));
+                process.step(but(Some(slot)), variance / control.n, divisor(n, ctx.m - 1.0));
             }
         }
     }

@@ -1,26 +1,15 @@
 //! What many metrics together cost: the vector detector a metric point, replicas compared, and DBSCAN beside it.
 //!
-//! Vectors have loads that go together, noise and a daily swing; one in a hundred is an outlier, so that tails are
-//! looked up too.
+//! Vectors are those of [`benches::series`].
 
+use benches::series::vectors;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use models::multivariate::{Learning, VectorDetector, VectorParams};
 use models::siblings::{SiblingDetector, SiblingParams, replica_groups};
-use rand::{Rng, SeedableRng, rngs::StdRng};
 
 const MINUTE: i64 = 60_000_000_000;
 const WARM: usize = 3_000;
 const MEASURED: usize = 1_000;
-
-fn vectors(width: usize, n: usize) -> Vec<Vec<f64>> {
-    let mut rng = StdRng::seed_from_u64(5);
-    let mut vector = |nth: usize| {
-        let load = 2.0 + (nth as f64 / 1440.0 * std::f64::consts::TAU).sin() + 0.1 * rng.r#gen::<f64>();
-        let wild = if nth % 100 == 99 { 5.0 } else { 1.0 };
-        (0..width).map(|metric| load * (metric + 1) as f64 * wild + rng.r#gen::<f64>()).collect()
-    };
-    (0..n).map(&mut vector).collect()
-}
 
 fn detector(c: &mut Criterion) {
     let mut group = c.benchmark_group("vector_detector");

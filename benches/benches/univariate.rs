@@ -6,26 +6,16 @@
 
 use std::hint::black_box;
 
+use benches::series::{hot_bank, noisy_day};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use krcf::{RandomCutForest, RandomCutForestOptions};
-use models::bank::{
-    Admission, AdmissionParams, Bank, BankPoint, HotSurprise, Judged, RowPoint, SurpriseColumns,
-};
+use models::bank::{BankPoint, HotSurprise, Judged, RowPoint, SurpriseColumns};
 use models::univariate::{Lesson, MeanSurprise, SurpriseParams};
 
 const MINUTE: i64 = 60_000_000_000;
 /// Points that a model has seen before it is measured.
 const LEARNED: i64 = 600;
-
-/// A noisy day; the noise comes from a multiplicative hash, so that it is the same for everybody and cheap.
-fn value(series: usize, minute: i64) -> f64 {
-    let word = (series as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ (minute as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let noise = (word >> 40) as f64 / f64::from(1_u32 << 24);
-    let phase = (minute % 1440) as f64 / 1440.0;
-    100.0 + 80.0 * phase * (1.0 - phase) + noise
-}
 
 fn sizes(most: usize) -> Vec<usize> {
     #[expect(clippy::disallowed_methods, reason = "a bench has no configuration file")]
@@ -56,13 +46,13 @@ fn single(c: &mut Criterion) {
     let mut forest = RandomCutForest::new(options).expect("the options are those of its documentation");
     for _ in 0..5000 {
         minute += 1;
-        full.observe(minute * MINUTE, value(0, minute), Lesson::Learn);
-        hot.observe(minute * MINUTE, value(0, minute), Lesson::Learn);
-        forest.update(&[value(0, minute) as f32]).expect("one value a point");
+        full.observe(minute * MINUTE, noisy_day(0, minute), Lesson::Learn);
+        hot.observe(minute * MINUTE, noisy_day(0, minute), Lesson::Learn);
+        forest.update(&[noisy_day(0, minute) as f32]).expect("one value a point");
     }
     let mut next = || {
         minute += 1;
-        (minute * MINUTE, value(0, minute))
+        (minute * MINUTE, noisy_day(0, minute))
     };
     group.bench_function("full tier", |b| {
         b.iter(|| {
@@ -98,7 +88,7 @@ fn many_full(c: &mut Criterion) {
         let (mut minute, mut readings) = (0, Vec::new());
         let mut round = |minute: i64| {
             let point = |&nth: &usize| {
-                let value = value(nth, minute);
+                let value = noisy_day(nth, minute);
                 RowPoint { row: rows[nth], at: minute * MINUTE, value, lesson: Lesson::Learn }
             };
             let points: Vec<RowPoint> = order.iter().map(point).collect();
@@ -140,7 +130,7 @@ fn one_by_one(group: &mut Group<'_>, order: &[usize]) {
     let mut minute = 0;
     let mut round = |minute: i64| {
         let mut score =
-            |nth: usize| hot[nth].observe(minute * MINUTE, value(nth, minute), Lesson::Learn).is_some();
+            |nth: usize| hot[nth].observe(minute * MINUTE, noisy_day(nth, minute), Lesson::Learn).is_some();
         black_box(order.iter().filter(|nth| score(**nth)).count());
     };
     (0..80).for_each(|_| {
@@ -157,18 +147,13 @@ fn one_by_one(group: &mut Group<'_>, order: &[usize]) {
 
 /// Batches of 4096 points; the bank has no room for the full tier.
 fn in_a_bank(group: &mut Group<'_>, order: &[usize]) {
-    let admission = AdmissionParams { budget_bytes: 0, ..AdmissionParams::default() };
-    let admission = admission.check().expect("the settings are within their ranges");
-    let columns = SurpriseColumns::new(&SurpriseParams::default().check().expect("defaults are valid"));
-    let admission = Admission::new(&admission, SurpriseColumns::bytes_per_row());
-    let mut bank = Bank::new(columns, admission, u32::MAX);
-    let series: Vec<u32> = order.iter().filter_map(|_| bank.add(1.0)).collect();
+    let mut bank = hot_bank(order.len());
     let (mut minute, mut judged) = (0, Vec::new());
     let mut round = |minute: i64| {
         for batch in order.chunks(4096) {
             let point = |&nth: &usize| {
-                let (at, value) = (minute * MINUTE, value(nth, minute));
-                BankPoint { series: series[nth], at, value, lesson: Lesson::Learn }
+                let (at, value) = (minute * MINUTE, noisy_day(nth, minute));
+                BankPoint { series: nth as u32, at, value, lesson: Lesson::Learn }
             };
             let points: Vec<BankPoint> = batch.iter().map(point).collect();
             bank.observe(&points, &mut judged);

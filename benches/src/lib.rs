@@ -8,3 +8,4 @@ pub mod bodies;
 pub mod cases;
 pub mod heart;
 pub mod measure;
+pub mod series;

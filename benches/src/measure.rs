@@ -20,7 +20,8 @@ pub fn took_ns<T>(work: impl FnOnce() -> T) -> f64 {
     cpu_ns() - began
 }
 
-fn median(mut rounds: Vec<f64>) -> f64 {
+/// The middle one, or the upper of two; not a number if there are none.
+pub fn median(mut rounds: Vec<f64>) -> f64 {
     rounds.sort_by(f64::total_cmp);
     rounds.get(rounds.len() / 2).copied().unwrap_or(f64::NAN)
 }

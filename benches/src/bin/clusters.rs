@@ -7,7 +7,7 @@
 
 use std::io::Write as _;
 
-use benches::measure::took_ns;
+use benches::measure::{median, took_ns};
 use models::siblings::day_types;
 use models::testkit::{Draws, day_types_by_mixture};
 
@@ -24,6 +24,7 @@ struct Made {
     noise: f64,
 }
 
+/// Types are met in the order of their numbers, as the ways to sort days number them.
 fn type_of(made: Made, day: usize) -> usize {
     let weekend = usize::from(made.types > 1 && day % 7 >= 5);
     if made.types > 2 && day % 9 == 8 { 2 } else { weekend }
@@ -40,18 +41,6 @@ fn day(made: Made, day: usize, draws: &mut Draws) -> Vec<f64> {
         wave + own + made.noise * draws.normal()
     };
     (0..HOURS).map(|hour| value(hour, draws)).collect()
-}
-
-/// Types by number in the order of their first days.
-fn renumbered(types: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut order: Vec<usize> = Vec::new();
-    let number = |of_day: usize| {
-        order.iter().position(|&known| known == of_day).unwrap_or_else(|| {
-            order.push(of_day);
-            order.len() - 1
-        })
-    };
-    types.map(number).collect()
 }
 
 fn main() -> std::io::Result<()> {
@@ -73,7 +62,7 @@ fn main() -> std::io::Result<()> {
         for seed in 1..=RUNS {
             let mut draws = Draws::new(seed);
             let days: Vec<Vec<f64>> = (0..made.days).map(|nth| day(made, nth, &mut draws)).collect();
-            let truth = renumbered((0..made.days).map(|nth| type_of(made, nth)));
+            let truth: Vec<usize> = (0..made.days).map(|nth| type_of(made, nth)).collect();
             let mut found = [Vec::new(), Vec::new()];
             times[0].push(took_ns(|| found[0] = day_types(&days, seed).of_day));
             times[1].push(took_ns(|| found[1] = day_types_by_mixture(&days, seed)));
@@ -81,10 +70,7 @@ fn main() -> std::io::Result<()> {
                 *right += u32::from(found == truth);
             }
         }
-        let ms = times.map(|mut of_way| {
-            of_way.sort_by(f64::total_cmp);
-            of_way[of_way.len() / 2] / 1e6
-        });
+        let ms = times.map(|of_way| median(of_way) / 1e6);
         let (name, [means, mixture]) = (made.name, right);
         writeln!(out, "| {name} | {means} of {RUNS} | {mixture} of {RUNS} | {:.1} | {:.1} |", ms[0], ms[1])?;
     }

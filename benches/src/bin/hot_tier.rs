@@ -10,10 +10,11 @@
 
 use std::io::Write as _;
 
-use benches::measure::took_ns;
-use models::bank::{Admission, AdmissionParams, Bank, BankPoint, SurpriseColumns};
+use benches::measure::{median, took_ns};
+use benches::series::{hot_bank, noisy_day};
+use models::bank::BankPoint;
 use models::testkit::Draws;
-use models::univariate::{Lesson, SurpriseParams};
+use models::univariate::Lesson;
 
 const MINUTE: i64 = 60_000_000_000;
 const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -25,15 +26,6 @@ const ROUNDS_MIN: usize = 12;
 const POINTS: usize = 6_000_000;
 const BATCH: usize = 4_096;
 
-/// A noisy day, the same for everybody.
-fn value(series: u32, minute: i64) -> f64 {
-    let word = (u64::from(series) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ (minute as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let noise = (word >> 40) as f64 / f64::from(1_u32 << 24);
-    let phase = (minute % 1440) as f64 / 1440.0;
-    100.0 + 80.0 * phase * (1.0 - phase) + noise
-}
-
 fn shuffled(mut order: Vec<u32>) -> Vec<u32> {
     let mut draws = Draws::new(1);
     for last in (1..order.len()).rev() {
@@ -44,14 +36,7 @@ fn shuffled(mut order: Vec<u32>) -> Vec<u32> {
 
 /// Median nanoseconds of a point. The bank has no room for the full tier.
 fn cost(order: &[u32], warm_rounds: i64) -> f64 {
-    let none = AdmissionParams { budget_bytes: 0, ..AdmissionParams::default() };
-    let none = none.check().expect("the settings are within their ranges");
-    let columns = SurpriseColumns::new(&SurpriseParams::default().check().expect("defaults are valid"));
-    let admission = Admission::new(&none, SurpriseColumns::bytes_per_row());
-    let mut bank = Bank::new(columns, admission, u32::MAX);
-    order.iter().for_each(|_| {
-        bank.add(1.0);
-    });
+    let mut bank = hot_bank(order.len());
     let (mut points, mut judged, mut rounds) = (Vec::with_capacity(BATCH), Vec::new(), Vec::new());
     let measured = (POINTS / order.len()).clamp(ROUNDS_MIN, 64) as i64;
     for minute in 0..warm_rounds + measured {
@@ -59,7 +44,7 @@ fn cost(order: &[u32], warm_rounds: i64) -> f64 {
         for batch in order.chunks(BATCH) {
             let begun = batch.iter().filter(|series| i64::from(**series) * 7_919 % BEGIN_ROUNDS <= minute);
             let point = |&series: &u32| {
-                let (at, value) = (minute * MINUTE, value(series, minute));
+                let (at, value) = (minute * MINUTE, noisy_day(series as usize, minute));
                 BankPoint { series, at, value, lesson: Lesson::Learn }
             };
             points.clear();
@@ -70,13 +55,15 @@ fn cost(order: &[u32], warm_rounds: i64) -> f64 {
             rounds.push(spent / order.len() as f64);
         }
     }
-    rounds.sort_by(f64::total_cmp);
-    rounds[rounds.len() / 2]
+    median(rounds)
 }
 
 fn main() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "| series | in their order, ns | ratio | shuffled, ns | ratio |\n|---|---|---|---|---|")?;
+    writeln!(
+        out,
+        "| series, age | in their order, ns | ratio | shuffled, ns | ratio |\n|---|---|---|---|---|"
+    )?;
     for (age, warm_rounds) in AGES {
         let mut least = None;
         for n in SIZES {

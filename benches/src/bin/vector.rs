@@ -8,26 +8,15 @@
 use std::io::Write as _;
 
 use benches::measure::side_by_side;
-use models::bank::{Admission, AdmissionParams, Bank, BankPoint, SurpriseColumns};
+use benches::series::{hot_bank, vectors};
+use models::bank::{Bank, BankPoint};
 use models::multivariate::{Learning, VectorDetector, VectorParams};
-use models::testkit::Draws;
-use models::univariate::{Lesson, SurpriseParams};
+use models::univariate::Lesson;
 
 const MINUTE: i64 = 60_000_000_000;
 const WARM: usize = 3_000;
 const MEASURED: usize = 1_000;
 const ROUNDS: usize = 31;
-
-/// Loads that go together, noise and a daily swing; one in a hundred is an outlier.
-fn vectors(width: usize, n: usize) -> Vec<Vec<f64>> {
-    let mut draws = Draws::new(5);
-    let mut vector = |nth: usize| {
-        let load = 2.0 + (nth as f64 / 1440.0 * std::f64::consts::TAU).sin() + 0.1 * draws.uniform();
-        let wild = if nth % 100 == 99 { 5.0 } else { 1.0 };
-        (0..width).map(|metric| load * (metric + 1) as f64 * wild + draws.uniform()).collect()
-    };
-    (0..n).map(&mut vector).collect()
-}
 
 /// The small single-series detector over the same points, each metric a series.
 fn small((first, vectors): (usize, &[Vec<f64>]), mut bank: Bank) -> Bank {
@@ -38,18 +27,6 @@ fn small((first, vectors): (usize, &[Vec<f64>]), mut bank: Bank) -> Bank {
         let batch: Vec<BankPoint> = (0..).zip(vector).map(point).collect();
         bank.observe(&batch, &mut judged);
     }
-    bank
-}
-
-/// A bank of so many series without room for the full tier.
-fn bank(width: usize) -> Bank {
-    let none = AdmissionParams { budget_bytes: 0, ..AdmissionParams::default() };
-    let none = none.check().expect("the settings are within their ranges");
-    let columns = SurpriseColumns::new(&SurpriseParams::default().check().expect("defaults are valid"));
-    let mut bank = Bank::new(columns, Admission::new(&none, SurpriseColumns::bytes_per_row()), u32::MAX);
-    (0..width).for_each(|_| {
-        bank.add(1.0);
-    });
     bank
 }
 
@@ -72,7 +49,7 @@ fn main() -> std::io::Result<()> {
             }
             detector
         };
-        let known = small((0, &vectors[..WARM]), bank(width));
+        let known = small((0, &vectors[..WARM]), hot_bank(width));
         let yardstick = || small((WARM, &vectors[WARM..]), known.clone());
         let (detector, yardstick) = side_by_side(ROUNDS, detector, yardstick);
         let points = (width * MEASURED) as f64;

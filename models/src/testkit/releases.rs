@@ -25,24 +25,19 @@ pub enum HandedOn {
 pub struct ReleaseFigures {
     /// Healthy releases.
     pub healthy: usize,
-    /// Of these, blamed.
-    pub blamed: usize,
     /// Leaking releases that reached the limit within a day.
     pub leaking: usize,
-    /// Of these, blamed before the end.
-    pub found: usize,
-    /// Of the healthy ones that were blamed, the largest share of the room that they took meanwhile.
+    /// Of each healthy one that was blamed, the largest share of the room that it took meanwhile.
     pub blamed_rooms: Vec<f64>,
-    /// The same of the leaking ones that were blamed.
+    /// The same of each leaking one that was blamed before the end.
     pub found_rooms: Vec<f64>,
 }
 
 impl ReleaseFigures {
-    /// Shares of the leaking and of the healthy releases that are blamed.
+    /// Leaking and healthy releases that were blamed.
     #[must_use]
-    pub fn shares(&self) -> (f64, f64) {
-        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
-        (share(self.found, self.leaking), share(self.blamed, self.healthy))
+    pub fn blamed(&self) -> (usize, usize) {
+        (self.found_rooms.len(), self.blamed_rooms.len())
     }
 
     /// Releases that were blamed while they took at least this share of the room: leaking and healthy ones.
@@ -59,7 +54,7 @@ impl ReleaseFigures {
 /// use models::{exhaustion::ExhaustionParams, testkit::{HandedOn, release_figures}};
 /// let figures = release_figures(&ExhaustionParams::default().check().unwrap(), 1, (1, 1), HandedOn::History);
 /// assert_eq!(figures.healthy, 18);
-/// assert!(figures.found > figures.leaking / 2, "{figures:?}");
+/// assert!(figures.blamed().0 > figures.leaking / 2, "{figures:?}");
 /// ```
 #[must_use]
 pub fn release_figures(
@@ -78,9 +73,7 @@ pub fn release_figures(
         for _ in 0..healthy {
             let (old, new) = (usage(kind, None, next(), DAY), usage(kind, None, next(), DAY));
             figures.healthy += 1;
-            let room = blamed(params, &old, &new, handed_on);
-            figures.blamed += usize::from(room.is_some());
-            figures.blamed_rooms.extend(room);
+            figures.blamed_rooms.extend(blamed(params, &old, &new, handed_on));
         }
     }
     for (base, leak) in every_leak() {
@@ -89,9 +82,7 @@ pub fn release_figures(
             let Some(end) = new.exhausted.filter(|&end| end > 10) else { continue };
             let new = Usage { values: new.values[..end].to_vec(), ..new };
             figures.leaking += 1;
-            let room = blamed(params, &old, &new, handed_on);
-            figures.found += usize::from(room.is_some());
-            figures.found_rooms.extend(room);
+            figures.found_rooms.extend(blamed(params, &old, &new, handed_on));
         }
     }
     figures

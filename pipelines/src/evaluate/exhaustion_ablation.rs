@@ -91,14 +91,14 @@ fn ablate(
     let recorded = evaluate_exhaustion(selection, &params)?;
     let early = |share: f64| (share * recorded.positives as f64).round() as usize;
     let of = |rule| rule_of(&leak_figures(rule, &params, SEED, SERIES.0, SERIES.1));
-    let releases = release_figures(&params, SEED, RELEASES, handed_on);
+    let (found, blamed) = release_figures(&params, SEED, RELEASES, handed_on).blamed();
     Ok(Ablation {
         without,
         recorded: [recorded.warned, early(recorded.lead_over_half_share), recorded.false_alarms],
         recorded_act: [recorded.acted, early(recorded.act_lead_over_half_share), recorded.act_false_alarms],
         warn: of(LeakRule::Warn),
         act: of(LeakRule::Act),
-        releases: [releases.found, releases.blamed],
+        releases: [found, blamed],
     })
 }
 

@@ -84,7 +84,7 @@ pub struct Reliability {
 #[must_use]
 pub fn simulate_releases(params: &ExhaustionValidParams) -> SimulatedReleases {
     let figures = release_figures(params, SEED, RELEASES, HandedOn::History);
-    let (healthy, blamed, leaking, found) = (figures.healthy, figures.blamed, figures.leaking, figures.found);
+    let (healthy, leaking, (found, blamed)) = (figures.healthy, figures.leaking, figures.blamed());
     let reliability = |(room_taken, confidence): (f64, f64)| {
         let (found, blamed) = figures.having_taken(room_taken);
         let share = |blamed: f64| posterior(found as f64 / leaking as f64, blamed / healthy as f64);

@@ -246,6 +246,53 @@ fn resources_are_joined_to_the_pod_that_speaks() {
     assert!(!pods.is_empty() && pods.iter().all(|pod| pod == "u-1"), "{pods:?}");
 }
 
+/// Scenario: the cluster receiver tells of a pod, with the attributes that it has by itself: no service, no workload, the container's
+/// id, which is another one after a kill; once of a pod that speaks, once of one that does not.
+/// Guarantees: limit, restarts and the reason of the last end belong to the pod that speaks under that uid; what is told of the
+/// other is nobody's, and counted; neither is a service of its own.
+#[test]
+fn what_the_cluster_receiver_tells_belongs_to_the_pod_that_speaks() {
+    let mut story = story();
+    let told_of = |uid: &'static str, container: &'static str| {
+        let pod =
+            [("k8s.pod.uid", uid), ("k8s.pod.name", "cart-7d9f8b6c5d-x2v4q"), ("k8s.namespace.name", "shop")];
+        [
+            &pod[..],
+            &[("k8s.node.name", "node-1"), ("k8s.container.name", "cart"), ("container.id", container)],
+        ]
+        .concat()
+    };
+    let killed =
+        [told_of("u-1", "c-2"), vec![("k8s.container.status.last_terminated_reason", "OOMKilled")]].concat();
+    for (second, from, restarts) in [(0.0, told_of("u-1", "c-1"), 0.0), (4.0, killed, 1.0)] {
+        story.take(&metrics(CART, vec![gauge("process.memory.usage", 1.0 + second, 700.0, &[])]));
+        let of_cluster = |from: Pairs<'_>| {
+            let container = vec![
+                gauge("k8s.container.memory_limit", 1.2 + second, 1_000.0, &[]),
+                gauge("k8s.container.restarts", 1.2 + second, restarts, &[]),
+                gauge("k8s.container.ready", 1.2 + second, 1.0, &[]),
+            ];
+            metrics(from, container)
+        };
+        story.take(&of_cluster(&from));
+        story.take(&of_cluster(&told_of("u-7", "c-7")));
+    }
+    let rows = story.run_to(8);
+    let told: Vec<_> = rows.resources.iter().map(|row| (row.signal, row.value, row.limit)).collect();
+    let memory = (ResourceSignal::Memory, 700.0, Some(1_000.0));
+    let restarts = |signal, value| (signal, value, None);
+    let (first, second) =
+        ([restarts(ResourceSignal::Restarts, 0.0)], [ResourceSignal::Restarts, ResourceSignal::OomKills]);
+    assert_eq!(
+        told,
+        [&[memory][..], &first, &[memory], &second.map(|signal| restarts(signal, 1.0))].concat()
+    );
+    assert!(rows.resources.iter().all(|row| &*row.subject.service.service == "cart"));
+    assert!(rows.series.is_empty(), "{:?}", rows.series);
+    // of the silent pod: a limit and a count, twice; what is no resource is no series of anybody
+    assert_eq!(story.features.counts().get(Count::Nameless), 4);
+}
+
 /// Scenario: rows from before the closed time, from ten minutes ahead, of no service, and values that
 /// are no numbers. Guarantees: each is counted under its reason, none becomes a row, and a late row still shows that
 /// its pod lives.

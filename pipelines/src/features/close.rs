@@ -124,7 +124,11 @@ impl Features {
         let sender = &meaning.sender;
         let speaker =
             sender.pod_uid.filter(|_| !sender.speaks).and_then(|uid| self.state.presence.of_uid(uid));
-        let who = speaker.unwrap_or(&sender.who).clone();
+        // of a pod that says nothing itself, what is told without a name is nobody's
+        let Some(who) = speaker.or(sender.is_named().then_some(&sender.who)).cloned() else {
+            self.state.counts.add(Count::Nameless, 1);
+            return;
+        };
         let sample = Sample { signal, part, rank, at, value: value * factor, secs };
         if signal == ResourceSignal::Restarts && sender.oom_killed {
             samples.add(who.clone(), id, Sample { signal: ResourceSignal::OomKills, ..sample });

@@ -95,6 +95,13 @@ pub(crate) struct Identity {
     pub(crate) oom_killed: bool,
 }
 
+impl Identity {
+    /// Whether it says what service or workload it is about; else only the pod itself can.
+    pub(crate) fn is_named(&self) -> bool {
+        !self.who.subject.service.service.is_empty()
+    }
+}
+
 /// Identities by resource; a full cache starts anew. Never walked, so that its order is of no account.
 #[derive(Debug, Default)]
 pub(crate) struct IdentityCache(HashMap<ResourceId, Option<Arc<Identity>>, FixedState>);
@@ -130,14 +137,18 @@ const WORKLOAD_NAMES: [&str; 9] = [
 
 /// Who the resource is, with `attributes` in place of its own (they may be overlaid by those of a point).
 pub(crate) fn identity_of(resource: &Resource, attributes: &Attributes) -> Option<Identity> {
-    let own_name = first_of(attributes, &["service.name"]);
-    let speaks = own_name.is_some();
+    let name = first_of(attributes, &["service.name"]).or_else(|| first_of(attributes, &WORKLOAD_NAMES))?;
+    Some(identity_as(name, resource, attributes))
+}
+
+fn identity_as(name: Arc<str>, resource: &Resource, attributes: &Attributes) -> Identity {
+    let speaks = first_of(attributes, &["service.name"]).is_some();
     let service = ServiceKey {
         tenant: Arc::clone(&resource.tenant),
         cluster: told(attributes, &["k8s.cluster.name"]),
         environment: told(attributes, &["deployment.environment.name", "deployment.environment"]),
         namespace: told(attributes, &["service.namespace", "k8s.namespace.name"]),
-        service: own_name.or_else(|| first_of(attributes, &WORKLOAD_NAMES))?,
+        service: name,
     };
     let arm = Arm {
         version: told(attributes, &["service.version", "k8s.pod.label.app.kubernetes.io/version"]),
@@ -157,7 +168,15 @@ pub(crate) fn identity_of(resource: &Resource, attributes: &Attributes) -> Optio
         .and_then(AttributeValue::as_int)
         .and_then(|n| u64::try_from(n).ok());
     let oom_killed = attributes.text("k8s.container.status.last_terminated_reason") == Some("OOMKilled");
-    Some(Identity { who: Who::new(Subject { service, arm, pod }), speaks, pod_uid, restarts, oom_killed })
+    Identity { who: Who::new(Subject { service, arm, pod }), speaks, pod_uid, restarts, oom_killed }
+}
+
+/// Who a resource is that names a pod, but neither service nor workload, as those of the cluster and the kubelet receiver do:
+/// it has no name until the pod itself says what it runs.
+pub(crate) fn pod_of(resource: &Resource) -> Option<Identity> {
+    let attributes = &resource.attributes;
+    attributes.text("k8s.pod.uid").filter(|uid| !uid.is_empty())?;
+    Some(identity_as("".into(), resource, attributes))
 }
 
 /// The first of the keys that is told and not empty.

@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::identity::{Identity, IdentityCache, digest, first_of, identity_of};
+use super::identity::{Identity, IdentityCache, digest, first_of, identity_of, pod_of};
 use super::names::{Family, Part, call_family, is_of_runtime, micros_per, resource_name};
 use super::row::ResourceSignal;
 
@@ -144,7 +144,8 @@ fn meaning_of(series: &Series, identities: &mut IdentityCache, cached_max: usize
     Some(Meaning { sender: identity, stream, counting, role, overflow })
 }
 
-/// Metrics of the spanmetrics connector name the service in the point; everything else does in the resource.
+/// Metrics of the spanmetrics connector name the service in the point; everything else does in the resource. What a pod uses
+/// may be told by somebody who knows the pod alone.
 fn sender_of(
     series: &Series,
     role: &Role,
@@ -153,7 +154,9 @@ fn sender_of(
 ) -> Option<Arc<Identity>> {
     let from_point = matches!(role, Role::Calls { family: Family::SpanDuration | Family::SpanCalls, .. });
     if !from_point || series.attributes.get("service.name").is_none() {
-        return identities.identify(&series.resource, cached_max);
+        let named = identities.identify(&series.resource, cached_max);
+        let is_resource = matches!(role, Role::Resource { .. });
+        return named.or_else(|| pod_of(&series.resource).filter(|_| is_resource).map(Arc::new));
     }
     let of_point = series.attributes.iter().filter(|(key, _)| is_identity(key));
     let pairs = of_point.chain(series.resource.attributes.iter());

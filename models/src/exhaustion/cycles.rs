@@ -1,4 +1,4 @@
-//! Swings of a series that is filled and collected: its lows and highs, how far apart they are, how much they differ.
+//! Swings of a series that is filled and collected: its lows and highs, and how far apart they are.
 //!
 //! A turn counts once the series has come back by more than `max(0.04, 8 d)` of the limit, `d` being the mean absolute step (a
 //! zigzag with a threshold). What it does not do: ask why the series swings.
@@ -104,19 +104,6 @@ impl Cycles {
         f64::from(seen(&self.lows).map(|low| low.gap).fold(0.0, f32::max))
     }
 
-    /// How much the highs differ, apart from a trend in them: 1.4826 times the median absolute deviation of their
-    /// differences, over the root of two; 0 if there are too few.
-    pub(crate) fn spread(&self) -> f64 {
-        let pairs = seen(&self.highs).zip(seen(&self.highs).skip(1));
-        let mut steps: Vec<f64> = pairs.map(|(a, b)| f64::from(b.value - a.value)).collect();
-        if steps.len() < TURNS_MIN {
-            return 0.0;
-        }
-        let middle = median(&mut steps);
-        steps.iter_mut().for_each(|step| *step = (*step - middle).abs());
-        1.4826 / core::f64::consts::SQRT_2 * median(&mut steps)
-    }
-
     /// Median distance from low to high; 0 if there are too few.
     pub(crate) fn swing(&self) -> f64 {
         let pairs = seen(&self.lows).rev().zip(seen(&self.highs).rev());
@@ -130,16 +117,16 @@ mod tests {
     use super::*;
 
     /// Scenario: a heap that is filled from 0.3 to 0.6 in thirty samples and collected, a hundred times; then a flat series.
-    /// Guarantees: period and swing are found, highs hardly differ, and no more turns are kept than allowed.
+    /// Guarantees: period and swing are found, and no more turns are kept than allowed.
     #[test]
     fn a_sawtooth_is_measured() {
         let mut cycles = Cycles::default();
         (0..3000_u64).for_each(|at| cycles.push(at, 0.3 + 0.01 * (at % 30) as f32));
         assert!((cycles.period() - 30.0).abs() <= 1.0, "{}", cycles.period());
         assert!((cycles.swing() - 0.29).abs() < 0.02, "{}", cycles.swing());
-        assert!(cycles.spread() < 0.01 && cycles.highs.len() == TURNS_MAX && cycles.lows.len() == TURNS_MAX);
+        assert!(cycles.highs.len() == TURNS_MAX && cycles.lows.len() == TURNS_MAX);
         let mut flat = Cycles::default();
         (0..3000).for_each(|at| flat.push(at, 0.5));
-        assert_eq!((flat.period(), flat.swing(), flat.spread()), (0.0, 0.0, 0.0));
+        assert_eq!((flat.period(), flat.swing()), (0.0, 0.0));
     }
 }

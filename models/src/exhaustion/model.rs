@@ -173,8 +173,7 @@ impl ExhaustionModel {
     }
 
     fn judged(&self, rise: &Rise, horizon: f64) -> Option<Evidence> {
-        let swings =
-            Swings { period: self.cycles.period(), spread: self.cycles.spread(), swing: self.cycles.swing() };
+        let swings = Swings { period: self.cycles.period(), swing: self.cycles.swing() };
         let before = before(&self.pyramid, rise.span());
         let certainty = judge(rise, before, swings, &self.params, horizon)?;
         let slope = rise.trend.slope;

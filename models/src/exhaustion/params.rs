@@ -47,12 +47,8 @@ pub struct ExhaustionParams {
     pub evenness: f64,
     /// The same of the last quarter.
     pub evenness_last: f64,
-    /// Least rise, in scales of what the line leaves over.
-    pub growth_residuals: f64,
-    /// Least rise over the window that warns.
-    pub growth_warn: f64,
-    /// Least rise over the window that may act.
-    pub growth_act: f64,
+    /// Least rise over the window.
+    pub growth: f64,
     /// How far ahead a rise forecasts, in its own spans, if nothing is known from before it.
     pub reach_blind: f64,
     /// The same if it stands above a known past, to warn.
@@ -63,8 +59,6 @@ pub struct ExhaustionParams {
     pub known_spans: f64,
     /// How far a rise must stand above what was held before; -1: it need not.
     pub record: f64,
-    /// The same in scales of how much the highs of a swinging series differ.
-    pub record_spreads: f64,
     /// The same in swings, for a rise that may lie inside of one.
     pub record_swings: f64,
     /// A warning ends so many samples after its last evidence.
@@ -83,15 +77,12 @@ impl Default for ExhaustionParams {
             short_samples: 60.0,
             evenness: 0.4,
             evenness_last: 0.7,
-            growth_residuals: 4.0,
-            growth_warn: 0.04,
-            growth_act: 0.08,
+            growth: 0.04,
             reach_blind: 0.4,
             reach_warn: 1.0,
             reach_act: 0.5,
             known_spans: 3.0,
             record: 0.02,
-            record_spreads: 3.0,
             record_swings: 0.5,
             hold_samples: 60.0,
         }
@@ -124,15 +115,12 @@ impl ExhaustionParams {
         range("short_samples", self.short_samples, 0.0, 16_384.0, "0 to 16384");
         range("evenness", self.evenness, 0.0, 1.0, "0 to 1");
         range("evenness_last", self.evenness_last, 0.0, 1.0, "0 to 1");
-        range("growth_residuals", self.growth_residuals, 0.0, 100.0, "0 to 100");
-        range("growth_warn", self.growth_warn, 0.0, 1.0, "0 to 1");
-        range("growth_act", self.growth_act, self.growth_warn, 1.0, "growth_warn to 1");
+        range("growth", self.growth, 0.0, 1.0, "0 to 1");
         range("reach_blind", self.reach_blind, 0.0, 10.0, "0 to 10");
         range("reach_warn", self.reach_warn, 0.0, 10.0, "0 to 10");
         range("reach_act", self.reach_act, 0.0, self.reach_warn, "0 to reach_warn");
         range("known_spans", self.known_spans, 0.0, 100.0, "0 to 100");
         range("record", self.record, -1.0, 1.0, "-1 to 1");
-        range("record_spreads", self.record_spreads, 0.0, 100.0, "0 to 100");
         range("record_swings", self.record_swings, 0.0, 10.0, "0 to 10");
         range("hold_samples", self.hold_samples, 1.0, 1e6, "1 to 1000000");
         faults.done(ExhaustionValidParams(self))

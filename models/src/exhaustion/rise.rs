@@ -45,7 +45,6 @@ pub(crate) struct Before {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Swings {
     pub(crate) period: f64,
-    pub(crate) spread: f64,
     pub(crate) swing: f64,
 }
 
@@ -106,19 +105,19 @@ pub(crate) fn judge(
         && rise.trend.z >= z
         && rise.evenness >= params.evenness
         && rise.last >= params.evenness_last
-        && growth >= params.growth_residuals * rise.trend.residual;
+        && growth >= params.growth;
     // A rise that is hardly longer than a swing may be the upward half of one.
     let inside = if span < 1.5 * swings.period { params.record_swings * swings.swing } else { 0.0 };
-    let record = params.record.max(params.record_spreads * swings.spread).max(inside);
+    let record = params.record.max(inside);
     let left = rise.time_left(rise.top, rise.trend.slope);
     if !steady || rise.top <= before.held + record || left > horizon {
         return None;
     }
     let known = before.samples >= params.known_spans * span;
     let reaches = |reach: f64| left <= if known { reach } else { params.reach_blind } * span;
-    if growth >= params.growth_act && reaches(params.reach_act) {
+    if reaches(params.reach_act) {
         Some(Certainty::Act)
-    } else if growth >= params.growth_warn && reaches(params.reach_warn) {
+    } else if reaches(params.reach_warn) {
         Some(Certainty::Warn)
     } else {
         None

@@ -24,8 +24,6 @@ pub(crate) struct Trend {
     pub(crate) upper: f64,
     /// Mann and Kendall's statistic, in standard deviations.
     pub(crate) z: f64,
-    /// Scale of what the line leaves over: 1.4826 times the median absolute residual.
-    pub(crate) residual: f64,
 }
 
 /// The trend; `None` for fewer than four values.
@@ -52,7 +50,7 @@ pub(crate) fn trend(values: &[f64]) -> Option<Trend> {
     for (nth, (left, value)) in residuals.iter_mut().zip(values).enumerate() {
         *left = value - slope * nth as f64;
     }
-    let (residual, memory) = leftover(residuals);
+    let memory = memory_of(residuals);
     let sd = libm::sqrt(variance(values)).max(1e-12);
     let z = f64::from(rises - rises.signum()) / (sd * libm::sqrt((1.0 + memory) / (1.0 - memory)));
     let half = Z_95 * sd;
@@ -62,7 +60,6 @@ pub(crate) fn trend(values: &[f64]) -> Option<Trend> {
         lower: rank(libm::floor((pairs as f64 - half) / 2.0)),
         upper: rank(libm::ceil((pairs as f64 + half) / 2.0)),
         z,
-        residual,
     })
 }
 
@@ -77,19 +74,14 @@ fn variance(values: &[f64]) -> f64 {
     term(values.len() as f64) - tied
 }
 
-/// Scale of the residuals, and how much each repeats the one before (0 to 0.9).
-fn leftover(residuals: &mut [f64]) -> (f64, f64) {
+/// How much each residual repeats the one before, 0 to 0.9.
+fn memory_of(residuals: &[f64]) -> f64 {
     let n = residuals.len() as f64;
     let mean = residuals.iter().sum::<f64>() / n;
     let square: f64 = residuals.iter().map(|left| (left - mean) * (left - mean)).sum();
     let pairs = residuals.iter().zip(residuals.iter().skip(1));
     let product: f64 = pairs.map(|(a, b)| (a - mean) * (b - mean)).sum();
-    let memory = if square > 0.0 { (product / square).clamp(0.0, 0.9) } else { 0.0 };
-    residuals.sort_unstable_by(f64::total_cmp);
-    let middle = median_of_sorted(residuals);
-    residuals.iter_mut().for_each(|left| *left = (*left - middle).abs());
-    residuals.sort_unstable_by(f64::total_cmp);
-    (1.4826 * median_of_sorted(residuals), memory)
+    if square > 0.0 { (product / square).clamp(0.0, 0.9) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -103,7 +95,7 @@ mod tests {
     fn slope_and_test_agree_with_known_values() {
         let line: Vec<f64> = (0..10).map(|nth| 2.0 * f64::from(nth)).collect();
         let clean = trend(&line).unwrap();
-        assert_eq!((clean.slope, clean.lower, clean.upper, clean.residual), (2.0, 2.0, 2.0, 0.0));
+        assert_eq!((clean.slope, clean.lower, clean.upper), (2.0, 2.0, 2.0));
         assert!((clean.z - 44.0 / libm::sqrt(125.0)).abs() < 1e-9, "{clean:?}");
         let mut wild = line.clone();
         (wild[3], wild[7]) = (500.0, -500.0);

@@ -60,15 +60,13 @@ fn pieces() -> Vec<(&'static str, ExhaustionParams, HandedOn)> {
     without("more of it for short rises", &|p| p.z_short = p.z);
     without("evenness of the quarters", &|p| (p.evenness, p.evenness_last) = (0.0, 0.0));
     without("more of it for the last", &|p| p.evenness_last = p.evenness);
-    without("size against residuals", &|p| p.growth_residuals = 0.0);
-    without("stands above the past", &|p| (p.record, p.record_spreads, p.record_swings) = (-1.0, 0.0, 0.0));
+    without("least rise", &|p| p.growth = 0.0);
+    without("stands above the past", &|p| (p.record, p.record_swings) = (-1.0, 0.0));
     without("by 2 % of the limit", &|p| p.record = 0.0);
-    without("by the spread of highs", &|p| p.record_spreads = 0.0);
     without("by half a swing", &|p| p.record_swings = 0.0);
     without("reach by the span", &|p| (p.reach_blind, p.reach_warn, p.reach_act) = (10.0, 10.0, 10.0));
     without("less reach without a past", &|p| p.reach_blind = p.reach_warn);
     without("less reach to act", &|p| p.reach_act = p.reach_warn);
-    without("more rise to act", &|p| p.growth_act = p.growth_warn);
     without("horizon by what is known", &|p| p.horizon_share = 0.0);
     pieces.push(("history of the version before", all, HandedOn::Nothing));
     pieces.push(("restarts end trends", all, HandedOn::Trends));

@@ -64,6 +64,13 @@ impl Arm {
     pub fn name(&self) -> &str {
         if self.version.is_empty() { &self.template_hash } else { &self.version }
     }
+
+    /// Whether the other says all that this one says, and more.
+    #[must_use]
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        let said = |arm: &Self| [&arm.version, &arm.template_hash, &arm.revision].map(Arc::clone);
+        self != other && said(self).iter().zip(&said(other)).all(|(own, its)| own.is_empty() || own == its)
+    }
 }
 
 /// One instance of a service.

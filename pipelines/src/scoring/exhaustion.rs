@@ -173,6 +173,7 @@ impl ExhaustionWatch {
         if !self.series.contains_key(&key) && !self.begin(&key, row) {
             return;
         }
+        self.turn_to(&key, row);
         let Some(watched) = self.series.get_mut(&key) else { return };
         watched.last_at = watched.last_at.max(row.at);
         if row.signal == ResourceSignal::Memory {
@@ -193,6 +194,22 @@ impl ExhaustionWatch {
         }
         let arm = row.subject.arm.clone();
         arms.push(ArmRecord { arm, first_at: row.at, samples: 1, warned_at });
+    }
+
+    /// Follows a pod that says something else of its version than before. What somebody knew of it before it spoke was no
+    /// version of its own; another version under the same name is another process.
+    fn turn_to(&mut self, key: &PodKey, row: &ResourceRow) {
+        let Some(watched) = self.series.get_mut(key) else { return };
+        if watched.subject.arm == row.subject.arm {
+            return;
+        }
+        let before = std::mem::replace(&mut watched.subject, Arc::clone(&row.subject));
+        if !before.arm.is_part_of(&row.subject.arm) {
+            watched.model.restarted();
+            watched.run.restarted();
+        } else if let Some(arms) = self.arms.get_mut(&(key.0.clone(), key.1)) {
+            arms.retain(|record| record.arm != before.arm);
+        }
     }
 
     /// Starts to watch a series; false if there is no room.

@@ -65,6 +65,30 @@ fn a_new_version_that_leaks_is_suspected() {
     assert_eq!(format!("{:?}", again.standing(upto)), format!("{:?}", watch.standing(upto)));
 }
 
+/// Scenario: the first sample of each pod of a new version that leaks is told by somebody who knows the workload alone, before the
+/// pod has spoken; with the version the pod says its template too.
+/// Guarantees: what was told before counts for the version that the pod says; it is suspected beside the one before, and acted on.
+#[test]
+fn a_pod_that_is_told_of_before_it_speaks_is_no_version_of_its_own() {
+    let mut watch = ExhaustionWatch::default();
+    let mut seen = None;
+    for second in 0..600_i64 {
+        let mut resources = vec![row("v1", "a", second, 0.4)];
+        for (pod, from) in [("c", 300), ("d", 304)].into_iter().filter(|(_, from)| second >= *from) {
+            let version = if second == from { "" } else { "v2" };
+            resources.push(row(version, pod, second, 0.3 + 0.0022 * (second - from) as f64));
+        }
+        let upto = (second + 1) * NANOS_PER_SEC;
+        watch.on_rows(&FeatureRows { upto, resources, ..FeatureRows::default() });
+        seen = watch.standing(upto).pop().or(seen);
+    }
+    let found = finding(&seen.unwrap(), None);
+    assert_eq!(found.level, Level::Act, "{found:?}");
+    let suspect = found.suspect.unwrap();
+    assert_eq!((suspect.arm.name(), suspect.stable.name()), ("v2", "v1"));
+    assert_eq!(found.impact, 1.0, "both pods are of the new version");
+}
+
 /// Scenario: the old version leaks as the new one does.
 /// Guarantees: it is an alert about the service, and no version is suspected.
 #[test]

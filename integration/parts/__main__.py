@@ -3,7 +3,7 @@
 import sys
 import time
 
-from . import collector, kafka, python_env
+from . import collector, kafka, kubernetes, python_env
 
 _INSTALLERS = {"python": python_env.install, "kafka": kafka.install, "collector": collector.install}
 
@@ -16,6 +16,9 @@ def main(arguments: list[str]) -> int:
                 started = time.monotonic()
                 place = _INSTALLERS[name]()
                 print(f"{name}: {place} ({time.monotonic() - started:.1f} s)", flush=True)
+            return 0
+        case ["install-cluster"]:
+            print(f"collector: {collector.install(collector.CLUSTER)}\nkubernetes: {kubernetes.install()}", flush=True)
             return 0
         case ["pytest", *rest]:
             return python_env.main(["-m", "pytest", *rest])

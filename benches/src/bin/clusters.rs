@@ -1,4 +1,4 @@
-//! Prints which way of sorting days finds the types that made them: k-means, which the product has, or a mixture of normal
+//! Prints which way of sorting days finds the types that made them: k-means or a mixture of normal
 //! distributions: `cargo run -p benches --bin clusters`.
 //!
 //! Days of 24 hours with a wave and noise: of one type, of work days and weekends, and with a monthly job on top. A run is right
@@ -8,8 +8,7 @@
 use std::io::Write as _;
 
 use benches::measure::{median, took_ns};
-use models::siblings::day_types;
-use models::testkit::{Draws, day_types_by_mixture};
+use models::testkit::{Draws, day_types, day_types_by_mixture};
 
 const RUNS: u64 = 40;
 const HOURS: usize = 24;

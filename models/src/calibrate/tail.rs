@@ -113,6 +113,40 @@ impl TailCalibrator {
         self.settle_edge();
     }
 
+    /// What the calibrator of a series alike may begin with: as if learned from at most so many scores, before the first one of
+    /// its own. Shares stay as they are, to a sixteenth of a score.
+    ///
+    /// ```
+    /// use models::{RawScore, calibrate::{TailCalibrator, TailParams}};
+    /// let mut known = TailCalibrator::new(&TailParams::default().check().unwrap());
+    /// (0..10_000_i64).for_each(|n| known.observe(n * 60_000_000_000, RawScore::new((n % 100) as f64).unwrap()));
+    /// let mut heir = known.as_prior(100);
+    /// assert!(heir.maturity().is_mature());
+    /// let (of_heir, of_known) = (heir.p_value(RawScore::new(50.0).unwrap()), known.p_value(RawScore::new(50.0).unwrap()));
+    /// assert!((of_heir.value() - of_known.value()).abs() < 0.02);
+    /// // and it soon goes by its own
+    /// (0..200).for_each(|n| heir.observe(n * 60_000_000_000, RawScore::new(400.0).unwrap()));
+    /// assert!(heir.p_value(RawScore::new(300.0).unwrap()).value() > 0.5);
+    /// ```
+    #[must_use]
+    pub fn as_prior(&self, scores: u32) -> Self {
+        let seen = self.total as f64 / self.weight;
+        let part = f64::from(scores).min(seen) * WEIGHT_MIN / (self.total as f64).max(1.0);
+        let counts: Vec<u32> =
+            self.counts.iter().map(|count| libm::round(f64::from(*count) * part) as u32).collect();
+        let mut prior = Self { counts, points: self.points, ..Self::new(&self.params) };
+        for (block, counts) in prior.blocks.iter_mut().zip(prior.counts.chunks(BLOCK)) {
+            *block = counts.iter().map(|count| u64::from(*count)).sum();
+        }
+        prior.total = prior.blocks.iter().sum();
+        // everything lies above no edge at all; it settles from there
+        prior.above = prior.total - u64::from(prior.counts[0]);
+        let bins = prior.counts.iter().enumerate();
+        prior.excess = bins.map(|(bin, count)| u64::from(*count) * bin as u64).sum();
+        prior.settle_edge();
+        prior
+    }
+
     /// Whether p-values are to be believed.
     #[must_use]
     pub fn maturity(&self) -> Maturity {

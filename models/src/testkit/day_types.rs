@@ -3,8 +3,8 @@
 //! Days are rows of equally many slots. Each is standardised by the mean and deviation over all days; k-means
 //! (S. Lloyd, 1982; seeded as in D. Arthur, S. Vassilvitskii, "k-means++", SODA 2007) from linfa is run for two to four
 //! types, and the number with the best silhouette (P. Rousseeuw, 1987) is kept if that is clear, else there is one type.
-//! Deterministic: the seed is an argument, and no transcendental function is involved. For a day or so a second only;
-//! not for streams of points, where prototypes of windows were measured and found worth nothing (`docs/multivariate.md`).
+//! Deterministic: the seed is an argument, and no transcendental function is involved. Here to be measured, not to be shipped: of
+//! what type a day is, is known when it is over, and until then the calendar is all there is to go by (`docs/multivariate.md`).
 
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
@@ -35,7 +35,7 @@ pub struct DayTypes {
 /// Sorts days; values that are not finite stand at the mean of their slot. At most 366 days and 288 slots are used.
 ///
 /// ```
-/// use models::siblings::day_types;
+/// use models::testkit::day_types;
 /// let day = |nth: usize| vec![if nth % 7 < 5 { 10.0 } else { 3.0 } + 0.01 * nth as f64; 24];
 /// let days: Vec<Vec<f64>> = (0..21).map(day).collect();
 /// let types = day_types(&days, 1);
@@ -48,7 +48,7 @@ pub fn day_types(days: &[Vec<f64>], seed: u64) -> DayTypes {
 }
 
 /// The same by any way to assign that many types to standardised days.
-pub(crate) fn sorted_days(
+pub(super) fn sorted_days(
     days: &[Vec<f64>],
     assigned: impl Fn(&Array2<f64>, usize) -> Option<Vec<usize>>,
 ) -> DayTypes {
@@ -150,8 +150,8 @@ fn profiles(filled: &Array2<f64>, of_day: &[usize]) -> Vec<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Draws;
     use super::*;
-    use crate::testkit::Draws;
 
     fn days(seed: u64, n: usize, weekend: f64) -> Vec<Vec<f64>> {
         let mut draws = Draws::new(seed);

@@ -1,4 +1,4 @@
-//! Types of days by a mixture of normal distributions, from linfa: the other way to do what [`crate::siblings::day_types`] does.
+//! Types of days by a mixture of normal distributions, from linfa: the other way to do what [`super::day_types()`] does.
 //!
 //! Here to be measured beside it, not to be shipped: `cargo run -p benches --bin clusters` says which finds more
 //! (`docs/multivariate.md`). Same scaling, same numbers of types, same criterion; only who is alike is decided by expectation
@@ -12,7 +12,7 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256Plus;
 
-use crate::siblings::sorted_days;
+use super::day_types::sorted_days;
 
 /// What is added to the diagonal of a covariance, in squared deviations: there are fewer days than slots.
 const REGULAR: f64 = 0.01;

@@ -4,6 +4,7 @@
 //! The worlds are synthetic; what they show about false stops is a measurement, not a proof.
 
 mod conformance;
+mod day_types;
 mod draws;
 #[cfg(test)]
 mod false_stops;
@@ -20,6 +21,7 @@ mod usage;
 mod world;
 
 pub use conformance::{Breach, breaches, calibration_breaches};
+pub use day_types::{DayTypes, day_types};
 pub use draws::Draws;
 pub use grid::{CellOutcome, GridCell, harmful_cells, honest_cells, measure};
 pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, try_rule};

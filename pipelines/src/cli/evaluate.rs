@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::evaluate_series::Asks;
 use super::evaluate_vectors::{Extent, Run, end_to_end, vectors};
 use super::{
     ConfigArgs, Exit, chain_of, evaluate_canary, evaluate_exhaustion, evaluate_logs, evaluate_series,
@@ -88,6 +89,9 @@ pub(crate) struct EvaluateArgs {
     /// kpi2018, mscloud, nab: which of production's two detectors
     #[arg(long, value_enum, default_value = "full", conflicts_with = "without")]
     tier: evaluate_series::SeriesTier,
+    /// kpi2018, mscloud: the first day of a service in another cluster, begun like the one that is known and with nothing
+    #[arg(long, conflicts_with_all = ["html", "without"])]
+    moved: bool,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -101,6 +105,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         html: args.html.as_ref(),
         without: &args.without,
         tier: args.tier,
+        asks: if args.moved { Asks::FirstDays } else { Asks::Everything },
     };
     match args.kind {
         Kind::Canary => canary(args, selection),

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::Exit;
 use super::evaluate::{failed, printed, write_page};
 use crate::evaluate::{
-    DetectorPart, LabelledSeries, NabReport, Plot, PointReport, RecordingError, ScoredSeries, Selection,
-    SeriesDetector, evaluate_nab, page, point_report, read_kpi2018, read_mscloud, score_series,
+    DetectorPart, LabelledSeries, MovedReport, NabReport, Plot, PointReport, RecordingError, ScoredSeries,
+    Selection, SeriesDetector, evaluate_moved, evaluate_nab, page, point_report, read_kpi2018, read_mscloud,
+    score_series,
 };
 
 /// What is printed and where.
@@ -22,6 +23,16 @@ pub(super) struct Printing<'a> {
     /// What is left out.
     pub(super) without: &'a [DetectorPart],
     pub(super) tier: SeriesTier,
+    pub(super) asks: Asks,
+}
+
+/// What is asked about series whose points are labelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// How well they are judged.
+    Everything,
+    /// What is found on the first day in another cluster.
+    FirstDays,
 }
 
 /// The detector of a single series that is run.
@@ -83,6 +94,10 @@ fn points(printing: &Printing<'_>, series: Result<Vec<LabelledSeries>, Recording
         Ok(detector) => detector,
         Err(exit) => return exit,
     };
+    if printing.asks == Asks::FirstDays {
+        let reports = evaluate_moved(&series, &detector);
+        return printed(&reports, printing.json, || reports.iter().for_each(first_days));
+    }
     let scored: Vec<(LabelledSeries, ScoredSeries)> = series
         .into_iter()
         .map(|series| {
@@ -99,6 +114,20 @@ fn points(printing: &Printing<'_>, series: Result<Vec<LabelledSeries>, Recording
     let of = |nth: usize| (report.per_series[nth].series.as_str(), report.per_series[nth].alarms.as_slice());
     let order = (0..report.per_series.len()).map(|nth| (of(nth), caption(nth))).collect();
     finish(printing, &report, &point_summary(&report), plots(&scored, order))
+}
+
+fn first_days(report: &MovedReport) {
+    println!("{} times the load, {} first days:", report.load, report.days);
+    for (what, figures) in [
+        ("begun with nothing", &report.with_nothing),
+        ("begun like the known one", &report.like_sibling),
+        ("the known one, had it stayed", &report.stayed),
+    ] {
+        println!(
+            "  {what}: {} of {} labelled events found, {} false alarms ({:.3} a day)",
+            figures.found, figures.events, figures.false_alarms, figures.false_alarms_per_day
+        );
+    }
 }
 
 fn plots<'a>(

@@ -20,6 +20,7 @@ mod kpi2018;
 mod line_labels;
 mod loghub;
 mod logs;
+mod moved;
 mod mscloud;
 mod multivariate;
 mod nab;
@@ -52,6 +53,7 @@ pub use exhaustion_simulate::{
 pub use export::export_canary;
 pub use kpi2018::read_kpi2018;
 pub use logs::{LabelledLines, LogsReport, SystemGrouping, evaluate_logs};
+pub use moved::{FirstDays, MovedReport, evaluate_moved};
 pub use mscloud::read_mscloud;
 pub use multivariate::{Addition, MachineResult, PlottedMachine, VectorReport, evaluate_vectors};
 pub use nab::{NabFileResult, NabReport, evaluate_nab};

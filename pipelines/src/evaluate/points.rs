@@ -18,7 +18,7 @@ use super::series::{LabelledSeries, ScoredSeries, SeriesDetector, score_series};
 /// Buffer of VUS-PR, points.
 const BUFFER_POINTS: usize = 20;
 /// How far around an episode an alarm belongs to it.
-const REACH: Reach = Reach { lead: 2, lag: 7 };
+pub(super) const REACH: Reach = Reach { lead: 2, lag: 7 };
 /// Budgets that are tried: so many alarms a day, each a tenth more than the one before.
 const BUDGETS: usize = 64;
 const BUDGET_PER_DAY_MIN: f64 = 0.03;

@@ -114,6 +114,10 @@ impl SeriesDetector {
         Some(Self(SeriesParams { surprise: params.check().ok()?, ..Self::full().0 }))
     }
 
+    pub(super) fn params(&self) -> &SeriesParams {
+        &self.0
+    }
+
     /// With so many alarms a day, for the series and for the service that it stands for.
     #[must_use]
     pub fn with_alarms_per_day(&self, alarms_per_day: f64) -> Self {

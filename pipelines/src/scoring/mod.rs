@@ -31,7 +31,7 @@ mod yardstick;
 pub use calendar::local_calendar;
 pub use capsule::{Rerun, rerun};
 pub use finding::{Finding, RuleName, Statement, Suspect};
-pub(crate) use series::Solo;
+pub(crate) use series::{Begins, Solo};
 pub use series::{SeriesCounts, SeriesParams};
 pub use service::{Scoring, ScoringCounts, ScoringParams};
 pub use standing::{Standing, VerdictBoard};

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use engine::record::UnixNanos;
 use models::absence::{Absence, Member, Standing, explain};
-use models::bank::{Bank, BankPoint, Judged};
+use models::bank::{Bank, BankPoint, Basis, Judged};
 use models::calibrate::PooledBudget;
 use models::univariate::Lesson;
 use serde::{Deserialize, Serialize};
 
 use super::levels::Levels;
-use super::name::{CallSignal, Point, SeriesName};
+use super::name::{CallSignal, Kind, Point, SeriesName};
 use super::params::SeriesParams;
 use super::record::{Episode, Record, Seen};
 use super::together::Together;
+use crate::features::ServiceKey;
 
 /// A signal that was missing for so long has ended.
 const MISSED_MAX_SECS: f64 = 3_600.0;
@@ -36,6 +37,8 @@ pub(crate) struct Scratch {
     batch: Vec<BankPoint>,
     /// What became of the points of the last step that found room.
     pub(super) judged: Vec<Judged>,
+    /// What is known of a service alike, of series that this one may begin now.
+    pub(super) heirlooms: BTreeMap<SeriesName, Record>,
 }
 
 /// The series of one service.
@@ -59,6 +62,8 @@ pub(crate) struct Book {
     pub(crate) odd_pod: Option<String>,
     /// Signals that are missing: name, seconds of silence, seconds that would be long.
     pub(crate) missing: Vec<(SeriesName, f64, f64)>,
+    /// A service alike, by which its series begin.
+    pub(crate) like: Option<ServiceKey>,
 }
 
 impl Book {
@@ -74,7 +79,32 @@ impl Book {
             together: None,
             odd_pod: None,
             missing: Vec::new(),
+            like: None,
         }
+    }
+
+    /// One whose series begin like those of another service, if there is one.
+    pub(crate) fn like(like: Option<ServiceKey>, params: &SeriesParams) -> Self {
+        Self { like, ..Self::new(params) }
+    }
+
+    /// What another service's book may begin with, of the series of these points; the two that are made of others begin with
+    /// nothing, because what they are made of does.
+    pub(super) fn heirlooms<'a>(
+        &self,
+        points: impl Iterator<Item = &'a Point>,
+    ) -> BTreeMap<SeriesName, Record> {
+        let names = points.map(|point| &point.name).filter(|name| name.kind() != Kind::Derived);
+        let known = names.filter_map(|name| {
+            let record = self.records.get(*self.names.get(name)?)?.as_ref()?;
+            Some((name.clone(), record.clone()))
+        });
+        known.collect()
+    }
+
+    /// Whether it has no series of this name.
+    pub(super) fn lacks(&self, name: &SeriesName) -> bool {
+        !self.names.contains_key(name)
     }
 
     /// Series that it holds.
@@ -95,7 +125,7 @@ impl Book {
         scratch.places.clear();
         scratch.batch.clear();
         for point in points {
-            let Some(place) = self.place(point, bank, params) else {
+            let Some(place) = self.place(point, (bank, &scratch.heirlooms), params) else {
                 step.refused += 1;
                 continue;
             };
@@ -115,7 +145,8 @@ impl Book {
             if is_quiet && record.episode.is_none() {
                 continue;
             }
-            let surprise = record.surprise(&seen, params);
+            let basis = bank.standing(record.number).map_or(Basis::Own, |standing| standing.basis);
+            let surprise = record.surprise(&seen, basis, params);
             if let Some(alarm) = self.pool.step(*place, point.at, surprise) {
                 step.alarms += u64::from(record.follow(seen, &alarm, params));
             }
@@ -209,13 +240,22 @@ impl Book {
         self.names.iter().filter_map(move |(name, place)| Some((name, record(place)?)))
     }
 
-    /// The place of a point's series, made if there is room.
-    fn place(&mut self, point: &Point, bank: &mut Bank, params: &SeriesParams) -> Option<usize> {
+    /// The place of a point's series, made if there is room: like one that is known, or from nothing.
+    fn place(
+        &mut self,
+        point: &Point,
+        (bank, heirlooms): (&mut Bank, &BTreeMap<SeriesName, Record>),
+        params: &SeriesParams,
+    ) -> Option<usize> {
         if let Some(place) = self.names.get(&point.name) {
             return Some(*place);
         }
-        let number = bank.add(point.name.weight())?;
-        let record = Some(Record::new(number, point.at, params));
+        let weight = point.name.weight();
+        let known = heirlooms.get(&point.name).filter(|known| known.learned_secs() >= params.learning_secs);
+        let record = Some(match known {
+            Some(known) => Record::like(known, bank.add_like(known.number, weight)?, point.at, params),
+            None => Record::new(bank.add(weight)?, point.at, params),
+        });
         let place = match self.free.pop() {
             Some(place) => {
                 self.records[place] = record;

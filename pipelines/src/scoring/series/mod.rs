@@ -25,6 +25,6 @@ pub(crate) use golden::Golden;
 pub(crate) use name::{Point, SeriesName};
 pub use params::SeriesParams;
 pub(crate) use siblings::SiblingWatch;
-pub(crate) use solo::Solo;
+pub(crate) use solo::{Begins, Solo};
 pub use watch::SeriesCounts;
 pub(crate) use watch::{Gate, SeriesWatch};

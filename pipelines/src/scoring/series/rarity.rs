@@ -4,7 +4,7 @@
 
 use engine::record::UnixNanos;
 use models::RawScore;
-use models::bank::Judged;
+use models::bank::{Judged, OWN_POINTS};
 use models::calibrate::{TailCalibrator, TailValidParams};
 use models::univariate::Lesson;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,12 @@ impl Rarity {
     /// Has seen nothing.
     pub(super) fn new(params: &TailValidParams) -> Self {
         Self { onsets: TailCalibrator::new(params), surprises: None }
+    }
+
+    /// What a series alike may begin with.
+    pub(super) fn as_prior(&self) -> Self {
+        let prior = |tail: &TailCalibrator| tail.as_prior(OWN_POINTS);
+        Self { onsets: prior(&self.onsets), surprises: self.surprises.as_ref().map(prior) }
     }
 
     /// Decades of rarity of the onset and of the surprise of a judgement, which then is one of the past ones if the point was

@@ -6,7 +6,7 @@
 
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use models::absence::Arrivals;
-use models::bank::Judged;
+use models::bank::{Basis, Judged, OWN_POINTS};
 use models::calibrate::{AlarmState, AlarmStep, Surprise};
 use models::univariate::{Lesson, Shape};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use super::params::SeriesParams;
 use super::rarity::Rarity;
 use crate::scoring::absence::params as missing;
 
+/// Share of the usual time of learning after which a series that began like another may speak for itself.
+const HEIR_SHARE: f64 = 1.0 / 24.0;
 /// Decades from which on a point is worth telling beside another finding.
 const UNUSUAL_DECADES: f64 = 2.5;
 /// For how long such a point is remembered.
@@ -48,10 +50,12 @@ pub(crate) struct Seen {
     pub(crate) shape: Option<Shape>,
     /// Time for which the series was learned, seconds.
     pub(crate) learned_secs: f64,
+    /// Time for which the series that it goes by had been learned, seconds; 0 if it goes by itself.
+    pub(crate) inherited_secs: f64,
 }
 
 impl Seen {
-    /// How much history stands behind it, 0 to 1.
+    /// How much history of its own stands behind it, 0 to 1.
     pub(crate) fn maturity(&self) -> f64 {
         (self.learned_secs / FULLY_MATURE_SECS).clamp(0.0, 1.0)
     }
@@ -88,6 +92,8 @@ pub(crate) struct Record {
     /// The newest point that was rare, whether or not an alarm was due.
     pub(crate) unusual: Option<Seen>,
     pub(crate) episode: Option<Episode>,
+    /// Time for which the series that it began like had been learned, seconds; 0 if it began with nothing.
+    inherited_secs: f64,
 }
 
 impl Record {
@@ -103,7 +109,25 @@ impl Record {
             points: 0,
             unusual: None,
             episode: None,
+            inherited_secs: 0.0,
         }
+    }
+
+    /// A series that begins with what a known one of the same name has learned.
+    pub(crate) fn like(known: &Self, number: u32, at: UnixNanos, params: &SeriesParams) -> Self {
+        Self {
+            rarity: known.rarity.as_prior(),
+            level: known.level,
+            spread: known.spread,
+            points: known.points.min(OWN_POINTS),
+            inherited_secs: known.learned_secs(),
+            ..Self::new(number, at, params)
+        }
+    }
+
+    /// For how long it was learned, seconds.
+    pub(crate) fn learned_secs(&self) -> f64 {
+        (self.last_at - self.first_at) as f64 / 1e9
     }
 
     /// Weighs a judgement among the past ones of the series, then learns it.
@@ -126,7 +150,10 @@ impl Record {
             Judged::Hot(_) | Judged::Not => (level, spread, None),
         };
         let learned_secs = (at - self.first_at) as f64 / 1e9;
-        let seen = Seen { at, value, expected, deviation, decades, lasting, shape, learned_secs };
+        let is_heir = learned_secs < params.learning_secs;
+        let inherited_secs = if is_heir { self.inherited_secs } else { 0.0 };
+        let seen =
+            Seen { at, value, expected, deviation, decades, lasting, shape, learned_secs, inherited_secs };
         self.unusual = match self.unusual {
             _ if decades >= UNUSUAL_DECADES => Some(seen),
             known => known.filter(|known| at.saturating_sub(known.at) < UNUSUAL_FOR),
@@ -139,9 +166,10 @@ impl Record {
         if self.episode.is_some() { Lesson::Withhold } else { asked }
     }
 
-    /// What the alarm budget may be asked about: the young stay calm.
-    pub(crate) fn surprise(&self, seen: &Seen, params: &SeriesParams) -> Surprise {
-        let is_old = seen.learned_secs >= params.learning_secs;
+    /// What the alarm budget may be asked about: the young stay calm, heirs until they stand for themselves.
+    pub(crate) fn surprise(&self, seen: &Seen, basis: Basis, params: &SeriesParams) -> Surprise {
+        let share = if seen.inherited_secs > 0.0 && basis == Basis::Own { HEIR_SHARE } else { 1.0 };
+        let is_old = seen.learned_secs >= share * params.learning_secs;
         Surprise::clamped(if is_old { seen.decades } else { 0.0 })
     }
 

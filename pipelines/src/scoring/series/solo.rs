@@ -18,8 +18,17 @@ pub(crate) struct SoloStep {
     pub(crate) is_alarm: bool,
 }
 
+/// What a service in another place begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// What is known of it here.
+    LikeThis,
+    /// Nothing.
+    WithNothing,
+}
+
 /// A service whose request rate is all that is known of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Solo {
     params: SeriesParams,
     bank: Bank,
@@ -38,6 +47,16 @@ impl Solo {
             scratch: Scratch::default(),
             point: [Point { name, at: 0, value: 0.0 }],
         }
+    }
+
+    /// The same service in another place.
+    pub(crate) fn moved(&self, begins: Begins) -> Self {
+        let mut moved = Self::new(&self.params);
+        if begins == Begins::LikeThis {
+            moved.bank = self.bank.clone();
+            moved.scratch.heirlooms = self.book.heirlooms(self.point.iter());
+        }
+        moved
     }
 
     /// Takes a point; time has passed up to it.

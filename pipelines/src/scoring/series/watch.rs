@@ -205,6 +205,8 @@ impl SeriesWatch {
             self.vectors += 1;
         }
         points.extend(book.together.as_mut().and_then(|together| together.take(points, lesson)));
+        self.scratch.heirlooms = self.heirlooms(service, points);
+        let Some(book) = self.books.get_mut(service) else { return };
         let models = (&mut self.bank, &mut self.scratch);
         let step = book.judge(points, (lesson, is_compared), models, &self.params);
         self.counts.judged += step.judged;
@@ -338,9 +340,32 @@ impl SeriesWatch {
             if self.books.len() >= self.params.count_max {
                 return None;
             }
-            self.books.insert(service.clone(), Book::new(&self.params));
+            let like = self.like(service).cloned();
+            self.books.insert(service.clone(), Book::like(like, &self.params));
         }
         self.books.get_mut(service)
+    }
+
+    /// The same service elsewhere in the environment: in another cluster. The one with most series, of those the first.
+    fn like(&self, service: &ServiceKey) -> Option<&ServiceKey> {
+        let is_like = |other: &ServiceKey| {
+            let of = |key: &ServiceKey| {
+                [&key.tenant, &key.environment, &key.namespace, &key.service].map(Arc::clone)
+            };
+            of(other) == of(service)
+        };
+        let alike = self.books.iter().filter(|(other, _)| is_like(other)).rev();
+        alike.max_by_key(|(_, book)| book.len()).map(|(other, _)| other)
+    }
+
+    /// What is known of a service alike, of series that begin with these points.
+    fn heirlooms(&self, service: &ServiceKey, points: &[Point]) -> BTreeMap<SeriesName, Record> {
+        let known = || {
+            let book = self.books.get(service)?;
+            let like = self.books.get(book.like.as_ref()?)?;
+            Some(like.heirlooms(points.iter().filter(|point| book.lacks(&point.name))))
+        };
+        known().unwrap_or_default()
     }
 
     fn expire(&mut self, upto: UnixNanos) {

@@ -134,7 +134,7 @@ pub(super) fn evidence(name: &SeriesName, seen: &Seen, contribution: f64) -> Evi
             number(seen.expected),
             (seen.value - seen.expected).abs() / seen.deviation.max(f64::MIN_POSITIVE),
             number(libm::exp10(seen.decades)),
-            span(seen.learned_secs),
+            history(seen),
         ),
         signal,
         unit: unit.to_owned(),
@@ -161,6 +161,19 @@ pub(super) fn number(value: f64) -> String {
         format!("{value:.1}")
     } else {
         format!("{value:.3}")
+    }
+}
+
+/// How long it was learned, and whose history it goes by while that is short.
+fn history(seen: &Seen) -> String {
+    let own = span(seen.learned_secs);
+    if seen.inherited_secs > 0.0 {
+        format!(
+            "{own} of its own, after {} of the same service in another cluster,",
+            span(seen.inherited_secs)
+        )
+    } else {
+        own
     }
 }
 

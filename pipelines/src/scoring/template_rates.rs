@@ -27,6 +27,8 @@ const TRIAL_ROUNDS: u16 = 30;
 const TRIAL_SAID: u16 = 15;
 /// Rounds of silence after which a steady template is forgotten: a day.
 const SILENT_MAX: u16 = 1_440;
+/// How the names of these series begin.
+pub(crate) const NAMED: &str = "log lines a request";
 /// Characters of a template in the name of its series.
 const NAME_CHARS: usize = 80;
 
@@ -63,7 +65,7 @@ impl TemplateRates {
                 rate.lines = rate.lines.saturating_add(counted.lines);
             } else if self.templates.len() < COUNTED_MAX {
                 let text: String = counted.text.chars().take(NAME_CHARS).collect();
-                let name = Arc::from(format!("log lines a request \"{text}\""));
+                let name = Arc::from(format!("{NAMED} \"{text}\""));
                 let lines = counted.lines;
                 let rate = Rate { name, lines, rounds: 0, said: 0, silent: 0, is_steady: false };
                 self.templates.insert(counted.id, rate);

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use contract::Level;
 use engine::record::UnixNanos;
 use models::absence::{Absence, Member, Standing, explain};
 use models::bank::{Bank, BankPoint, Basis, Judged};
-use models::calibrate::PooledBudget;
+use models::calibrate::{AlarmBudget, PooledBudget};
 use models::univariate::Lesson;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ use super::record::{Episode, Record, Seen};
 use super::together::Together;
 use crate::features::ServiceKey;
 
+/// Alerts that a service without requests may give: one a week.
+const ALERTS_PER_DAY: f64 = 1.0 / 7.0;
 /// A signal that was missing for so long has ended.
 const MISSED_MAX_SECS: f64 = 3_600.0;
 
@@ -62,6 +65,9 @@ pub(crate) struct Book {
     pub(crate) odd_pod: Option<String>,
     /// Signals that are missing: name, seconds of silence, seconds that would be long.
     pub(crate) missing: Vec<(SeriesName, f64, f64)>,
+    /// Alerts of a service without requests, from all of its signals together.
+    alerts: AlarmBudget,
+    is_alerting: bool,
     /// A service alike, by which its series begin.
     pub(crate) like: Option<ServiceKey>,
 }
@@ -79,6 +85,8 @@ impl Book {
             together: None,
             odd_pod: None,
             missing: Vec::new(),
+            alerts: AlarmBudget::new(&params.each.with_alarms_per_day(ALERTS_PER_DAY)),
+            is_alerting: false,
             like: None,
         }
     }
@@ -135,6 +143,8 @@ impl Book {
             scratch.batch.push(BankPoint { series, at, value, lesson });
             scratch.places.push(place);
         }
+        let serves = matches!(self.names.keys().next(), Some(SeriesName::Calls(..)));
+        let together = self.names.get(&SeriesName::Together).copied().filter(|_| !serves);
         bank.observe(&scratch.batch, &mut scratch.judged);
         step.judged = scratch.judged.len() as u64;
         for ((place, point), judged) in scratch.places.iter().zip(&scratch.batch).zip(&scratch.judged) {
@@ -150,6 +160,10 @@ impl Book {
             if let Some(alarm) = self.pool.step(*place, point.at, surprise) {
                 step.alarms += u64::from(record.follow(seen, &alarm, params));
             }
+            if together == Some(*place) {
+                self.is_alerting |= self.alerts.step(point.at, surprise).state.is_alarm();
+                self.is_alerting &= record.episode.is_some();
+            }
         }
         step
     }
@@ -157,6 +171,15 @@ impl Book {
     /// Series of which an alarm stands.
     pub(crate) fn episodes(&self) -> impl Iterator<Item = (&SeriesName, &Episode)> {
         self.known().filter_map(|(name, record)| Some((name, record.episode.as_ref()?)))
+    }
+
+    /// What the episodes of a service call for at least: nobody feels what happens to one without requests, so all of its signals
+    /// together may alert, rarely.
+    pub(crate) fn least_level(&self) -> Level {
+        let record = |place: &usize| self.records.get(*place)?.as_ref();
+        let together = self.names.get(&SeriesName::Together).and_then(record);
+        let stands = together.is_some_and(|record| record.episode.is_some());
+        if self.is_alerting && stands { Level::Alert } else { Level::Monitor }
     }
 
     /// What there is to say of a derived series beside its number.

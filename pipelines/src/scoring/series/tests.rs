@@ -138,6 +138,49 @@ fn a_service_in_another_cluster_begins_with_what_is_known_of_it() {
     assert!(2 * alerted >= SEEDS, "{alerted}");
 }
 
+/// Minutes of a worker that serves nobody: eight metrics that follow its work. From `odd_from` on for an hour, five of them do not.
+/// The levels of what is said, by minute.
+fn worker(seed: u64, days: i64, odd_from: i64, also: &[SeriesName]) -> Vec<(i64, Level)> {
+    let (mut watch, mut draws) = (SeriesWatch::new(params(&[])), Draws::new(seed));
+    let (service, mut said) = (ServiceKey::named("worker"), Vec::new());
+    for minute in 1..days * DAY {
+        let at = minute * MINUTE;
+        let work = 50.0 + 20.0 * libm::sin(std::f64::consts::TAU * minute as f64 / 97.0) + draws.normal();
+        let metric = |nth: usize, draws: &mut Draws| {
+            let is_odd = nth < 5 && (odd_from..odd_from + 60).contains(&minute);
+            let value = (nth + 1) as f64 * (work + draws.normal()) * if is_odd { -1.0 } else { 1.0 };
+            Point { name: SeriesName::Other(format!("queue.{nth}").into()), at, value }
+        };
+        let mut points: Vec<Point> = (0..8).map(|nth| metric(nth, &mut draws)).collect();
+        points.extend(also.iter().map(|name| Point { name: name.clone(), at, value: 5.0 + draws.normal() }));
+        let rows = FeatureRows { upto: at, ..FeatureRows::default() };
+        watch.on_rows(&rows, BTreeMap::from([(service.clone(), points)]), |_| (Gate::Learn, false));
+        let statements = watch.statements(at);
+        said.extend(findings(&statements).iter().map(|finding| (minute, finding.level)));
+    }
+    said
+}
+
+/// Scenario: a worker without requests, known for six days, whose metrics contradict each other for an hour; the same of a service that
+/// has requests too. Three seeds.
+/// Guarantees: all of its signals together alert within that hour, and never before; they never ask for `act`. Where requests tell what
+/// is felt, they are watched and no more.
+#[test]
+fn a_service_without_requests_may_alert() {
+    for seed in 0..3 {
+        println!("seed {seed}");
+        let odd_from = 6 * DAY;
+        let said = worker(seed, 7, odd_from, &[]);
+        let alerts: Vec<i64> =
+            said.iter().filter(|(_, level)| *level >= Level::Alert).map(|it| it.0).collect();
+        let first = *alerts.first().unwrap();
+        assert!((odd_from..odd_from + 60).contains(&first), "seed {seed}: {first}");
+        assert!(said.iter().all(|(_, level)| *level < Level::Act), "seed {seed}");
+        let said = worker(seed, 7, odd_from, &[calls(CallSignal::Rate)]);
+        assert!(said.iter().all(|(_, level)| *level == Level::Monitor), "seed {seed}");
+    }
+}
+
 fn findings(statements: &[Statement]) -> Vec<&Finding> {
     let mut found = Vec::new();
     for statement in statements {

@@ -31,8 +31,6 @@ const EXPIRE_EVERY: UnixNanos = 600 * NANOS_PER_SEC;
 const HOLD_MAX: UnixNanos = 7_200 * NANOS_PER_SEC;
 /// Services whose signals are looked at together; about 40 KB each.
 const VECTORS_MAX: usize = 1_000;
-/// What looking at the signals of a service together takes.
-const VECTOR_BYTES: usize = 40_000;
 /// Rare series named beside another finding.
 const SUPPORT_MAX: usize = 3;
 /// What a series takes without the full tier: its small detector, record, calibrator, arrivals, budget and name.
@@ -140,7 +138,9 @@ impl SeriesWatch {
         let (full, full_places) = self.bank.admission().occupancy();
         let (refused, replaced) = self.bank.admission().counts();
         let series = self.bank.len();
-        let bytes = series * BOOKKEEPING_BYTES + self.vectors * VECTOR_BYTES + full * FULL_BYTES;
+        let vectors: usize =
+            self.books.values().filter_map(|book| Some(book.together.as_ref()?.bytes())).sum();
+        let bytes = series * BOOKKEEPING_BYTES + vectors + full * FULL_BYTES;
         SeriesCounts {
             series: series as u64,
             full: full as u64,
@@ -235,7 +235,7 @@ impl SeriesWatch {
                     service,
                     book.episodes(),
                     |name| book.note(name),
-                    upto,
+                    (upto, book.least_level()),
                 )));
                 continue;
             }

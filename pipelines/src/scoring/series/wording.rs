@@ -26,11 +26,11 @@ pub(super) fn finding<'a>(
     service: &ServiceKey,
     episodes: impl Iterator<Item = (&'a SeriesName, &'a Episode)>,
     note: impl Fn(&SeriesName) -> Option<String>,
-    at: UnixNanos,
+    (at, least): (UnixNanos, Level),
 ) -> Finding {
     let mut episodes: Vec<(&SeriesName, &Episode)> = episodes.collect();
     episodes.sort_by(|a, b| b.1.worst.decades.total_cmp(&a.1.worst.decades).then_with(|| a.0.cmp(b.0)));
-    let level = level_of(&episodes);
+    let level = level_of(&episodes).max(least);
     let is_lone = episodes.iter().all(|(name, episode)| is_load(name, episode));
     let (explaining, telling): (Vec<_>, Vec<_>) =
         episodes.iter().partition(|(name, episode)| is_load(name, episode) && !is_lone);

@@ -75,6 +75,11 @@ fn ways() -> impl Strategy<Value = Vec<Way>> {
     prop::collection::vec(way, 80)
 }
 
+/// Id of the calling span of a trace, which is that of no served one: of two spans under one id the first to arrive would count.
+fn caller_of(trace: u8) -> u8 {
+    100 + trace
+}
+
 /// The item as a request. Counters stand at a function of time, so that points are consistent.
 fn request(number: usize, item: &Item) -> Request {
     let at = item.tenths as f64 / 10.0 + number as f64 * 1e-6;
@@ -84,12 +89,21 @@ fn request(number: usize, item: &Item) -> Request {
     match item.what {
         What::Served { trace, length, fails } => {
             let length = f64::from(length) / 100.0;
-            let served = span(2, (trace, id, trace), (at - length, length), &[("http.route", "/a")]);
+            let served =
+                span(2, (trace, id, caller_of(trace)), (at - length, length), &[("http.route", "/a")]);
             spans(from, vec![if fails { failed(served) } else { served }])
         }
         What::Called { trace, length } => {
             let length = f64::from(length) / 100.0;
-            spans(from, vec![span(3, (trace, trace, 0), (at - length, length), &[("peer.service", "cart")])])
+            spans(
+                from,
+                vec![span(
+                    3,
+                    (trace, caller_of(trace), 0),
+                    (at - length, length),
+                    &[("peer.service", "cart")],
+                )],
+            )
         }
         What::Said { severity } => logs(from, vec![line(at, severity, "said", &[])]),
         What::Measured { value } => metrics(from, vec![gauge("queue.length", at, f64::from(value), &[])]),

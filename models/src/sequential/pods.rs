@@ -55,9 +55,15 @@ impl Times {
         if self.n > 0.0 { (self.sum + self.excused) / self.n } else { 0.0 }
     }
 
-    /// Variance among the requests, 0 while there are too few for one.
-    pub(crate) fn variance(&self) -> f64 {
-        if self.n >= 30.0 { (self.squares - self.sum * self.sum / self.n) / (self.n - 1.0) } else { 0.0 }
+    /// What the variance among the requests is at least, two of its standard errors off; 0 while there are too few for one.
+    /// The larger of a known variance and a plain estimate would be too large by chance half of the time.
+    pub(crate) fn variance_beyond_chance(&self) -> f64 {
+        if self.n < 30.0 {
+            return 0.0;
+        }
+        let dof = self.n - 1.0;
+        let variance = (self.squares - self.sum * self.sum / self.n) / dof;
+        variance / (1.0 + 2.0 * libm::sqrt(2.0 / dof))
     }
 }
 

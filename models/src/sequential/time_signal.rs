@@ -94,7 +94,7 @@ impl TimeSignal {
         let young = Young {
             tolerated: libm::log(ctx.params.tolerated_time),
             control_mean: control.sum / control.n,
-            variance: variance.max(self.canary.variance()),
+            variance: variance.max(self.canary.variance_beyond_chance()),
             span_secs: row.span_secs,
         };
         let (phi, local) = (self.spread.phi(), self.spread.local());

@@ -4,8 +4,9 @@ use super::N_SIGNALS;
 use super::counts::N_COUNTED;
 use super::grid::ln_weighted;
 
-/// The signals that say most of harm: errors, and the service's own time where it is told.
-const FOREMOST: [usize; 2] = [0, N_COUNTED];
+/// With own times: the weight of errors, and that of the mean own time, which tells a slowdown soonest.
+const ERRORS: f64 = 0.25;
+const OWN_TIME: f64 = 0.375;
 
 /// The weighted mean of log evidence, by signal.
 pub(crate) fn mean(ln_es: &[f64]) -> f64 {
@@ -13,12 +14,13 @@ pub(crate) fn mean(ln_es: &[f64]) -> f64 {
     ln_weighted(&weighted.collect::<Vec<_>>())
 }
 
-/// A signal's weight among `n`: the same for each, or, with own times, a quarter for each of the foremost.
+/// A signal's weight among `n`: the same for each, or, with own times, more for those that say most of harm.
 pub(crate) fn weight(nth: usize, n: usize) -> f64 {
-    match (n == N_SIGNALS, FOREMOST.contains(&nth)) {
-        (false, _) => 1.0 / n as f64,
-        (true, true) => 0.25,
-        (true, false) => 0.5 / (N_SIGNALS - FOREMOST.len()) as f64,
+    match (n, nth) {
+        (N_SIGNALS, 0) => ERRORS,
+        (N_SIGNALS, N_COUNTED) => OWN_TIME,
+        (N_SIGNALS, _) => (1.0 - ERRORS - OWN_TIME) / (N_SIGNALS - 2) as f64,
+        _ => 1.0 / n as f64,
     }
 }
 

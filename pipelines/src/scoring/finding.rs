@@ -44,7 +44,7 @@ impl RuleName {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
-            Self::CanaryTest => 4,
+            Self::CanaryTest => 5,
             _ => 1,
         }
     }

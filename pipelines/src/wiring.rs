@@ -22,7 +22,7 @@ use crate::scoring::{Scoring, ScoringCounts, ScoringParams, SeriesParams, Verdic
 use crate::topology::CallGraph;
 
 /// Version of the layout of [`Judge`]'s state.
-const STATE_VERSION: u32 = 15;
+const STATE_VERSION: u32 = 16;
 const NAME: &str = "judge";
 
 /// What the operator counts besides its output.

@@ -1,7 +1,8 @@
 //! The full tier in columns: many mean-surprise detectors, each part of their state in one block of memory.
 //!
-//! A row is a series. The scalars lie together, so do the profiles and the histograms; a row that is given back is taken
-//! again by the next series. The arithmetic is that of [`crate::univariate::MeanSurprise`], so both give the same bits.
+//! A row is a series. What every point touches lies together, apart from the days and from what is needed once an hour; a row
+//! that is given back is taken again by the next series. The arithmetic is that of [`crate::univariate::MeanSurprise`], so both
+//! give the same bits.
 //! A batch is walked in short strides: the memory of a stride is touched first, so that its misses overlap, then its
 //! points are judged in their order. Not done here: deciding which series deserves a row ([`super::Admission`]).
 
@@ -15,7 +16,7 @@ use super::saved::{PartReader, PartWriter, vacancies};
 use crate::univariate::{Calendar, Lesson, Reading, SurpriseParams, SurpriseValidParams, parts};
 
 /// One row as it is written.
-type Saved = (parts::Short, Vec<parts::Slot>, Vec<parts::RangeHistogram>);
+type Saved = (parts::Front, Vec<parts::Slot>, parts::Rhythm);
 
 /// Points whose memory is touched ahead.
 const STRIDE: usize = 16;
@@ -55,9 +56,9 @@ pub struct RowPoint {
 pub struct SurpriseColumns {
     params: SurpriseParams,
     calendar: Arc<Calendar>,
-    shorts: Vec<parts::Short>,
+    fronts: Vec<parts::Front>,
     slots: Vec<parts::Slot>,
-    histograms: Vec<parts::RangeHistogram>,
+    rhythms: Vec<parts::Rhythm>,
     free: Vec<Row>,
 }
 
@@ -75,9 +76,9 @@ impl SurpriseColumns {
         Self {
             params,
             calendar,
-            shorts: Vec::new(),
+            fronts: Vec::new(),
             slots: Vec::new(),
-            histograms: Vec::new(),
+            rhythms: Vec::new(),
             free: Vec::new(),
         }
     }
@@ -85,9 +86,7 @@ impl SurpriseColumns {
     /// State of one series, bytes.
     #[must_use]
     pub const fn bytes_per_row() -> usize {
-        size_of::<parts::Short>()
-            + parts::SLOTS * size_of::<parts::Slot>()
-            + parts::SIGNALS * size_of::<parts::RangeHistogram>()
+        size_of::<parts::Front>() + parts::SLOTS * size_of::<parts::Slot>() + size_of::<parts::Rhythm>()
     }
 
     /// Room for one more series.
@@ -95,18 +94,16 @@ impl SurpriseColumns {
         if let Some(row) = self.free.pop() {
             return row;
         }
-        let row = Row(u32::try_from(self.shorts.len()).expect("four thousand million rows would take 16 TB"));
-        self.shorts.push(parts::Short::new());
+        let row = Row(u32::try_from(self.fronts.len()).expect("four thousand million rows would take 16 TB"));
+        self.fronts.push(parts::Front::new());
         self.slots.resize(self.slots.len() + parts::SLOTS, parts::Slot::default());
-        let empty = parts::RangeHistogram::EMPTY;
-        self.histograms.resize(self.histograms.len() + parts::SIGNALS, empty);
+        self.rhythms.push(parts::Rhythm::new());
         row
     }
 
     /// Room for one more series that begins with what a row has learned.
     pub(super) fn add_like(&mut self, known: Row) -> Row {
-        let (short, slots, histograms) = self.row(known.0 as usize);
-        let prior = parts::prior((short, slots, histograms), super::OWN_POINTS);
+        let prior = parts::prior(self.known(known.0 as usize), super::OWN_POINTS);
         let row = self.add();
         self.put(row, prior);
         row
@@ -115,16 +112,16 @@ impl SurpriseColumns {
     /// Forgets a series; its row will be given to another. A row that was given back already must not be named again.
     pub fn remove(&mut self, row: Row) {
         let nth = row.0 as usize;
-        self.shorts[nth] = parts::Short::new();
+        self.fronts[nth] = parts::Front::new();
         self.slots[nth * parts::SLOTS..][..parts::SLOTS].fill(parts::Slot::default());
-        self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS].fill(parts::RangeHistogram::EMPTY);
+        self.rhythms[nth] = parts::Rhythm::new();
         self.free.push(row);
     }
 
     /// Series that have a row.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shorts.len() - self.free.len()
+        self.fronts.len() - self.free.len()
     }
 
     /// True without any.
@@ -136,28 +133,29 @@ impl SurpriseColumns {
     /// Whether a row has seen enough to be believed.
     #[must_use]
     pub fn is_mature(&self, row: Row) -> bool {
-        self.shorts[row.0 as usize].points() >= self.params.warm_up_points
+        self.fronts[row.0 as usize].short.points() >= self.params.warm_up_points
     }
 
     /// Points that a row has seen.
     #[must_use]
     pub fn points(&self, row: Row) -> u32 {
-        self.shorts[row.0 as usize].points()
+        self.fronts[row.0 as usize].short.points()
     }
 
     /// The rows that are held, sorted.
     pub(super) fn rows(&self) -> Vec<Row> {
         let free: BTreeSet<Row> = self.free.iter().copied().collect();
-        let all = (0..self.shorts.len() as u32).map(Row);
+        let all = (0..self.fronts.len() as u32).map(Row);
         all.filter(|row| !free.contains(row)).collect()
     }
 
     /// Writes all rows, without the settings.
     pub(super) fn save(&self, writer: &mut PartWriter) {
         let free: Vec<u32> = self.free.iter().map(|row| row.0).collect();
-        writer.put(&(self.shorts.len() as u64, free));
+        writer.put(&(self.fronts.len() as u64, free));
         for row in self.rows() {
-            writer.put(&self.row(row.0 as usize));
+            let known = self.known(row.0 as usize);
+            writer.put(&(known.front, known.slots, known.rhythm));
         }
     }
 
@@ -176,72 +174,82 @@ impl SurpriseColumns {
     }
 
     fn fill(&mut self, row: Row, saved: Saved) -> Result<(), String> {
-        if saved.1.len() != parts::SLOTS || saved.2.len() != parts::SIGNALS {
+        if saved.1.len() != parts::SLOTS {
             return Err("a row of the full tier has another shape".to_owned());
         }
         self.put(row, saved);
         Ok(())
     }
 
-    fn put(&mut self, row: Row, (short, slots, histograms): Saved) {
+    fn put(&mut self, row: Row, (front, slots, rhythm): Saved) {
         let nth = row.0 as usize;
-        self.shorts[nth] = short;
+        (self.fronts[nth], self.rhythms[nth]) = (front, rhythm);
         self.slots[nth * parts::SLOTS..][..parts::SLOTS].copy_from_slice(&slots);
-        self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS].copy_from_slice(&histograms);
     }
 
     /// Judges points and takes them in; one reading each, in their order. `readings` is emptied first.
     pub fn observe(&mut self, points: &[RowPoint], readings: &mut Vec<Option<Reading>>) {
         readings.clear();
         for stride in points.chunks(STRIDE) {
-            self.touch(stride);
-            readings.extend(stride.iter().map(|point| self.observe_point(point)));
+            let mut local = [0; STRIDE];
+            let mut sum = 0.0;
+            for (point, local) in stride.iter().zip(&mut local) {
+                *local = self.local_secs(point.at);
+                sum += self.touch(point.row, *local);
+            }
+            black_box(sum);
+            readings.extend(stride.iter().zip(local).map(|(point, local)| self.observe_at(point, local)));
         }
     }
 
     /// Judges one point without taking it in.
     #[must_use]
     pub fn read(&self, row: Row, at: i64, value: f64) -> Option<Reading> {
-        let nth = row.0 as usize;
-        let (short, slots, histograms) = self.row(nth);
-        let look = parts::look(&self.params, &self.calendar, (short, slots, histograms), (at, value))?;
-        if self.is_mature(row) { Reading::of(&look, short) } else { None }
+        let known = self.known(row.0 as usize);
+        let sample = parts::Sample { at, local_secs: self.local_secs(at), value };
+        let look = parts::look(&self.params, &self.calendar, known, sample)?;
+        if self.is_mature(row) { Reading::of(&look, &known.front.short) } else { None }
     }
 
-    fn row(&self, nth: usize) -> (&parts::Short, &[parts::Slot], &[parts::RangeHistogram]) {
-        (
-            &self.shorts[nth],
-            &self.slots[nth * parts::SLOTS..][..parts::SLOTS],
-            &self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS],
-        )
+    fn known(&self, nth: usize) -> parts::Known<'_> {
+        parts::Known {
+            front: &self.fronts[nth],
+            slots: &self.slots[nth * parts::SLOTS..][..parts::SLOTS],
+            rhythm: &self.rhythms[nth],
+        }
     }
 
     /// Judges one point and takes it in.
     pub fn observe_point(&mut self, point: &RowPoint) -> Option<Reading> {
+        self.observe_at(point, self.local_secs(point.at))
+    }
+
+    /// Local seconds since 1970.
+    pub(super) fn local_secs(&self, at: i64) -> i64 {
+        self.calendar.local_secs(at)
+    }
+
+    /// The same for a point of which the local second since 1970 is known.
+    pub(super) fn observe_at(&mut self, point: &RowPoint, local_secs: i64) -> Option<Reading> {
         let nth = point.row.0 as usize;
-        let look = parts::look(&self.params, &self.calendar, self.row(nth), (point.at, point.value))?;
-        let reading = if self.is_mature(point.row) { Reading::of(&look, &self.shorts[nth]) } else { None };
-        parts::note(&mut self.shorts[nth], &look);
+        let sample = parts::Sample { at: point.at, local_secs, value: point.value };
+        let look = parts::look(&self.params, &self.calendar, self.known(nth), sample)?;
+        let front = &mut self.fronts[nth];
+        let is_mature = front.short.points() >= self.params.warm_up_points;
+        let reading = if is_mature { Reading::of(&look, &front.short) } else { None };
+        parts::note(&mut front.short, &look);
         if point.lesson == Lesson::Learn {
-            let model = &mut parts::Model {
-                short: &mut self.shorts[nth],
-                slots: &mut self.slots[nth * parts::SLOTS..][..parts::SLOTS],
-                histograms: &mut self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS],
-            };
+            let slots = &mut self.slots[nth * parts::SLOTS..][..parts::SLOTS];
+            let model = &mut parts::Model { front, slots, rhythm: &mut self.rhythms[nth] };
             parts::learn(&self.params, model, &look);
         }
         reading
     }
 
-    /// Reads a little of each cache line that a stride will need; the loads do not depend on each other.
-    fn touch(&self, stride: &[RowPoint]) {
-        let mut sum = 0.0;
-        for point in stride {
-            let nth = point.row.0 as usize;
-            sum += self.shorts[nth].points() as f32;
-            let histograms = &self.histograms[nth * parts::SIGNALS..][..parts::SIGNALS];
-            histograms.iter().for_each(|histogram| sum += histogram.total());
-        }
-        black_box(sum);
+    /// Reads a little of each cache line that a point will need; the loads do not depend on each other.
+    pub(super) fn touch(&self, row: Row, local_secs: i64) -> f32 {
+        let nth = row.0 as usize;
+        let slot = &self.slots[nth * parts::SLOTS + parts::Place::at(local_secs).slot()];
+        self.fronts[nth].touch() + slot.touch()
     }
 }

@@ -16,6 +16,8 @@ use crate::univariate::{Lesson, Reading};
 pub const ASK_POINTS: u32 = 128;
 /// Points whose memory is touched ahead.
 const STRIDE: usize = 64;
+/// The same in the full tier, where a point needs more of it.
+const FULL_STRIDE: usize = 16;
 
 /// One point of one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -195,7 +197,10 @@ impl Bank {
         judged.clear();
         for stride in points.chunks(STRIDE) {
             self.touch(stride);
-            judged.extend(stride.iter().map(|point| self.observe_one(point)));
+            for stride in stride.chunks(FULL_STRIDE) {
+                let local = self.touch_full(stride);
+                judged.extend(stride.iter().zip(local).map(|(point, local)| self.observe_one(point, local)));
+            }
         }
     }
 
@@ -206,7 +211,25 @@ impl Bank {
         std::hint::black_box(stride.iter().fold(0_u32, |sum, point| sum.wrapping_add(of(point))));
     }
 
-    fn observe_one(&mut self, point: &BankPoint) -> Judged {
+    /// The same for what the full tier knows of them; the local second of each point that is judged there.
+    fn touch_full(&self, stride: &[BankPoint]) -> [Option<i64>; FULL_STRIDE] {
+        let mut local = [None; FULL_STRIDE];
+        let mut sum = 0.0;
+        for (point, local) in stride.iter().zip(&mut local) {
+            let nth = point.series as usize;
+            if self.hot.get(nth).is_some_and(|hot| hot.seat == Seat::Full)
+                && let Place::Held { row: Some(row), .. } = self.places[nth]
+            {
+                let secs = self.full.local_secs(point.at);
+                sum += self.full.touch(row, secs);
+                *local = Some(secs);
+            }
+        }
+        std::hint::black_box(sum);
+        local
+    }
+
+    fn observe_one(&mut self, point: &BankPoint, local_secs: Option<i64>) -> Judged {
         let Some(hot) = self.hot.get_mut(point.series as usize).filter(|hot| hot.seat != Seat::Vacant) else {
             return Judged::Not;
         };
@@ -219,13 +242,14 @@ impl Bank {
         if asks {
             self.ask(point.series);
         }
-        self.observe_full(point).map_or(in_hot, Judged::Full)
+        self.observe_full(point, local_secs).map_or(in_hot, Judged::Full)
     }
 
-    fn observe_full(&mut self, point: &BankPoint) -> Option<Reading> {
+    fn observe_full(&mut self, point: &BankPoint, local_secs: Option<i64>) -> Option<Reading> {
         let Place::Held { row: Some(row), .. } = self.places[point.series as usize] else { return None };
         let point = RowPoint { row, at: point.at, value: point.value, lesson: point.lesson };
-        self.full.observe_point(&point)
+        let local_secs = local_secs.unwrap_or_else(|| self.full.local_secs(point.at));
+        self.full.observe_at(&point, local_secs)
     }
 
     /// Asks for a place in the full tier.

@@ -63,15 +63,20 @@ impl Calendar {
     /// Whether the local day is a holiday.
     #[must_use]
     pub fn is_holiday(&self, at: i64) -> bool {
+        self.is_holiday_at(self.local_secs(at))
+    }
+
+    /// Whether the day of a local second since 1970 is a holiday.
+    pub(super) fn is_holiday_at(&self, local_secs: i64) -> bool {
         if self.holidays.is_empty() {
             return false;
         }
-        let day = i32::try_from(self.local_secs(at).div_euclid(SECS_PER_DAY)).unwrap_or(i32::MAX);
+        let day = i32::try_from(local_secs.div_euclid(SECS_PER_DAY)).unwrap_or(i32::MAX);
         self.holidays.binary_search(&day).is_ok()
     }
 
     /// Local seconds since 1970.
-    pub(super) fn local_secs(&self, at: i64) -> i64 {
+    pub(crate) fn local_secs(&self, at: i64) -> i64 {
         let passed = self.changes.partition_point(|change| change.from <= at);
         let offset = passed.checked_sub(1).map_or(self.offset_secs, |nth| self.changes[nth].offset_secs);
         at.div_euclid(NANOS_PER_SEC) + i64::from(offset)

@@ -1,10 +1,10 @@
-//! The mean-surprise detector of a single series: twelve and more views of it, each judged by how rarely its region was
+//! The mean-surprise detector of a single series: thirteen views of it, each judged by how rarely its region was
 //! visited, and averaged.
 //!
 //! One point in, one score out, in constant time and less than 6 KB. The score of a point is
 //! (mean_j e_j^1.5)^(1/1.5), e_j = -log10 of the visited mass around view j ([`super::histogram`]); the score given out
 //! is the highest of the recent ones, fading by `hold` per step, so that the points around an anomaly stand out with
-//! it. Views are the value, its fading means, and the same of its residual against an interpolated daily profile. All
+//! it. Views are the value, its fading means, and its residual against an interpolated daily profile. All
 //! evidence is taken before the point is learned. Many cheap views averaged do better than the few strongest; tuned
 //! weights over-fit. Not done here: thresholds, alarms, and deciding whether a point is to be learned.
 
@@ -13,10 +13,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
-use super::histogram::RangeHistogram;
-use super::judge::{Look, Model, Short, empty_histograms, learn, look, note};
+use super::judge::{Front, Known, Look, Model, Sample, Short, learn, look, note};
 use super::params::{SurpriseParams, SurpriseValidParams};
 use super::profile::{SLOTS, Slot, coverage};
+use super::rhythm::Rhythm;
 use super::shape::Shape;
 use super::signals::{NAMES, SIGNALS};
 use crate::detector::{Detector, Maturity, RawScore};
@@ -85,9 +85,9 @@ impl Reading {
 pub struct MeanSurprise {
     params: SurpriseParams,
     calendar: Arc<Calendar>,
-    short: Short,
+    front: Front,
     slots: Vec<Slot>,
-    histograms: Vec<RangeHistogram>,
+    rhythm: Box<Rhythm>,
 }
 
 impl MeanSurprise {
@@ -106,16 +106,16 @@ impl MeanSurprise {
         Self {
             params: params.0,
             calendar,
-            short: Short::new(),
+            front: Front::new(),
             slots: vec![Slot::default(); SLOTS],
-            histograms: empty_histograms(),
+            rhythm: Box::new(Rhythm::new()),
         }
     }
 
     /// Judges a point and then takes it in, in one pass; `None` while warming up or for a point that cannot be used.
     pub fn observe(&mut self, at: i64, x: f64, lesson: Lesson) -> Option<Reading> {
         let look = self.look(at, x)?;
-        let reading = if self.maturity().is_mature() { Reading::of(&look, &self.short) } else { None };
+        let reading = if self.maturity().is_mature() { Reading::of(&look, &self.front.short) } else { None };
         self.take(&look, lesson);
         reading
     }
@@ -124,13 +124,13 @@ impl MeanSurprise {
     #[must_use]
     pub fn read(&self, at: i64, x: f64) -> Option<Reading> {
         let look = self.look(at, x)?;
-        if self.maturity().is_mature() { Reading::of(&look, &self.short) } else { None }
+        if self.maturity().is_mature() { Reading::of(&look, &self.front.short) } else { None }
     }
 
     /// The interval at which the series reports, as learned, in seconds.
     #[must_use]
     pub fn interval_secs(&self) -> f64 {
-        f64::from(self.short.interval_secs())
+        f64::from(self.front.short.interval_secs())
     }
 
     /// Share of the slots of the day that were seen at least once, 0 to 1.
@@ -142,27 +142,26 @@ impl MeanSurprise {
     /// The period beside the day that helps to expect the series, in hours; 168 for a week. `None` while none does.
     #[must_use]
     pub fn period_hours(&self) -> Option<u8> {
-        self.short.rhythm().period_hours()
+        self.front.short.beat().period_hours()
     }
 
     /// Bytes of state, without what all series share.
     #[must_use]
     pub fn state_bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(self.slots.as_slice()) + size_of_val(self.histograms.as_slice())
+        size_of::<Self>() + size_of_val(self.slots.as_slice()) + size_of::<Rhythm>()
     }
 
     fn look(&self, at: i64, x: f64) -> Option<Look> {
-        look(&self.params, &self.calendar, (&self.short, &self.slots, &self.histograms), (at, x))
+        let known = Known { front: &self.front, slots: &self.slots, rhythm: &self.rhythm };
+        let sample = Sample { at, local_secs: self.calendar.local_secs(at), value: x };
+        look(&self.params, &self.calendar, known, sample)
     }
 
     fn take(&mut self, seen: &Look, lesson: Lesson) {
-        note(&mut self.short, seen);
+        note(&mut self.front.short, seen);
         if lesson == Lesson::Learn {
-            let model = &mut Model {
-                short: &mut self.short,
-                slots: &mut self.slots,
-                histograms: &mut self.histograms,
-            };
+            let model =
+                &mut Model { front: &mut self.front, slots: &mut self.slots, rhythm: &mut self.rhythm };
             learn(&self.params, model, seen);
         }
     }
@@ -182,7 +181,7 @@ impl Detector for MeanSurprise {
     }
 
     fn maturity(&self) -> Maturity {
-        match self.params.warm_up_points.saturating_sub(self.short.points()) {
+        match self.params.warm_up_points.saturating_sub(self.front.short.points()) {
             0 => Maturity::Mature,
             needs_points => Maturity::WarmingUp { needs_points },
         }

@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
-use super::histogram::RangeHistogram;
+use super::histogram::{Mark, RangeHistogram, log10};
 use super::pace::Pace;
 use super::params::SurpriseParams;
 use super::profile::{self, Place, Slot, Teaching, Usual};
-use super::rhythm::{Moment, Rhythm, Taught};
+use super::rhythm::{Beat, Moment, Rhythm, Taught};
 use super::shape::{Course, Shape};
 use super::signals::{Averages, OF_THE_POINT, SIGNALS, Signals, Yard, standard};
 
@@ -36,7 +36,7 @@ const WEIGHT_MAX: f32 = 256.0;
 /// Points between two looks at whether a range has aged.
 const AGE_POINTS: u32 = 64;
 
-/// Everything of a series but its daily profile and histograms.
+/// The scalars of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Short {
     last_at: i64,
@@ -54,7 +54,7 @@ pub(crate) struct Short {
     weight: f32,
     course: Course,
     averages: Averages,
-    rhythm: Rhythm,
+    beat: Beat,
 }
 
 impl Short {
@@ -74,7 +74,7 @@ impl Short {
             weight: 1.0,
             course: Course::default(),
             averages: Averages::default(),
-            rhythm: Rhythm::new(),
+            beat: Beat::new(),
         }
     }
 
@@ -89,7 +89,7 @@ impl Short {
             held: 0.0,
             weight: 1.0,
             course: Course::default(),
-            rhythm: self.rhythm.as_prior(),
+            beat: self.beat.as_prior(),
             ..*self
         };
         (prior, self.weight)
@@ -103,8 +103,8 @@ impl Short {
         self.pace.interval_secs()
     }
 
-    pub(crate) fn rhythm(&self) -> &Rhythm {
-        &self.rhythm
+    pub(crate) fn beat(&self) -> &Beat {
+        &self.beat
     }
 
     fn yard(&self) -> Yard {
@@ -113,6 +113,36 @@ impl Short {
         let floor = 1e-9 + 0.01 * self.deviation + 1e-7 * size;
         Yard { deviation: self.deviation, floor, offset: self.offset }
     }
+}
+
+/// What every point of a series touches, beside two slots of its day: one block of memory that is read as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[repr(C, align(64))]
+pub(crate) struct Front {
+    pub(crate) short: Short,
+    pub(crate) histograms: [RangeHistogram; SIGNALS],
+}
+
+impl Front {
+    pub(crate) fn new() -> Self {
+        Self { short: Short::new(), histograms: [RangeHistogram::EMPTY; SIGNALS] }
+    }
+
+    /// Reads a number of each cache line or of the one beside it; the loads do not depend on each other.
+    pub(crate) fn touch(&self) -> f32 {
+        let lines = self.histograms.iter().map(RangeHistogram::total);
+        lines.fold(self.short.weight + self.short.averages.touch() + self.short.beat.touch(), |sum, one| {
+            sum + one
+        })
+    }
+}
+
+/// A point as it comes, with its local time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sample {
+    pub(crate) at: i64,
+    pub(crate) local_secs: i64,
+    pub(crate) value: f64,
 }
 
 /// A point as the model sees it before it learns.
@@ -129,6 +159,7 @@ pub(crate) struct Look {
     yard: Yard,
     averages: Averages,
     views: Signals,
+    marks: [Mark; SIGNALS],
     course: Course,
     origin: f64,
     ordinary_day: bool,
@@ -144,7 +175,8 @@ pub(crate) struct Look {
 
 impl Look {
     pub(crate) fn shape(&self) -> Shape {
-        self.course.shape(self.averages.standing())
+        let standing = self.usual.map_or(0.0, |usual| self.averages.standing() / standard(usual, &self.yard));
+        self.course.shape(standing)
     }
 
     /// What the usual day (as it runs today) or else the slow level expects, and the usual deviation from it.
@@ -162,33 +194,45 @@ impl Look {
 /// The state of one series, borrowed from wherever it lives.
 #[derive(Debug)]
 pub(crate) struct Model<'a> {
-    pub(crate) short: &'a mut Short,
+    pub(crate) front: &'a mut Front,
     pub(crate) slots: &'a mut [Slot],
-    pub(crate) histograms: &'a mut [RangeHistogram],
+    pub(crate) rhythm: &'a mut Rhythm,
+}
+
+/// The same to be read only.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) front: &'a Front,
+    pub(crate) slots: &'a [Slot],
+    pub(crate) rhythm: &'a Rhythm,
 }
 
 /// Judges a point; `None` for one that cannot be used.
 pub(crate) fn look(
     params: &SurpriseParams,
     calendar: &Calendar,
-    (short, slots, histograms): (&Short, &[Slot], &[RangeHistogram]),
-    (at, x): (i64, f64),
+    known: Known<'_>,
+    sample: Sample,
 ) -> Option<Look> {
+    let (short, Sample { at, local_secs, value: x }) = (&known.front.short, sample);
     if !x.is_finite() || (short.points > 0 && at <= short.last_at) {
         return None;
     }
     let origin = if short.points == 0 { x.clamp(-REACH, REACH) } else { short.origin };
     let value = (x - origin).clamp(-REACH, REACH) as f32;
     let steps = if short.points == 0 { 1.0 } else { short.pace.steps(at.saturating_sub(short.last_at)) };
-    let place = Place::of(calendar.second_of_day(at) as f32);
-    let moment = Moment::of(calendar.local_secs(at));
-    let rhythm = if params.learns_rhythm { short.rhythm.beside_the_day(moment) } else { (0.0, None) };
-    let usual = profile::usual(slots, place);
+    let (place, moment) = (Place::at(local_secs), Moment::of(local_secs));
+    let rhythm =
+        if params.learns_rhythm { short.beat.beside_the_day(known.rhythm, moment) } else { (0.0, None) };
+    let usual = profile::usual(known.slots, place);
     let usual = usual.map(|usual| Usual { level: usual.level + rhythm.0, ..usual });
     let yard = short.yard();
     let (averages, views) = short.averages.peek(value, steps, usual, &yard);
-    let surprise = mean_surprise(params.views, histograms, &views, short.weight);
-    let held = surprise.of_all.max(short.held * libm::powf(params.hold as f32, steps));
+    let mut marks = [Mark::NOWHERE; SIGNALS];
+    let surprise = mean_surprise(params.views, known.front, &views, &mut marks);
+    // the power of one step is the factor itself
+    let fading = if steps == 1.0 { params.hold as f32 } else { libm::powf(params.hold as f32, steps) };
+    let held = surprise.of_all.max(short.held * fading);
     let off = usual.map_or(0.0, |usual| (value - usual.level) / standard(usual, &yard));
     Some(Look {
         at,
@@ -201,9 +245,10 @@ pub(crate) fn look(
         yard,
         averages,
         views,
+        marks,
         course: short.course.next(off, steps),
         origin,
-        ordinary_day: !calendar.is_holiday(at),
+        ordinary_day: !calendar.is_holiday_at(local_secs),
         surprise: surprise.of_all,
         of_the_point: surprise.of_the_point,
         held,
@@ -220,20 +265,23 @@ struct MeanSurprises {
 }
 
 /// (mean of s^1.5)^(1/1.5) over the views that count, over those of them that are of the point itself, and the largest s. An
-/// absent view counts as no surprise.
-fn mean_surprise(counted: u32, histograms: &[RangeHistogram], views: &Signals, weight: f32) -> MeanSurprises {
+/// absent view counts as no surprise. Also where each view lies.
+fn mean_surprise(counted: u32, front: &Front, views: &Signals, marks: &mut [Mark; SIGNALS]) -> MeanSurprises {
+    let mut surprises = [1.0_f32; SIGNALS];
+    for (nth, ((histogram, view), mark)) in front.histograms.iter().zip(views).zip(marks).enumerate() {
+        if !view.is_nan() && counted >> nth & 1 == 1 {
+            *mark = histogram.mark(*view);
+            surprises[nth] = histogram.rarity(*mark, front.short.weight);
+        }
+    }
+    // whole arrays at a time, without a branch
+    let surprises = surprises.map(|rarity| log10(rarity.max(1.0)));
+    let parts = surprises.map(|surprise| surprise * libm::sqrtf(surprise));
     let (mut of_all, mut of_the_point) = (0.0_f32, 0.0_f32);
     let (mut strongest, mut most) = (0, 0.0_f32);
-    for (nth, (histogram, view)) in histograms.iter().zip(views).enumerate() {
-        if view.is_nan() || counted >> nth & 1 == 0 {
-            continue;
-        }
-        let surprise = histogram.surprise(*view, weight).max(0.0);
-        let part = surprise * libm::sqrtf(surprise);
+    for (nth, (surprise, part)) in surprises.into_iter().zip(parts).enumerate() {
         of_all += part;
-        if OF_THE_POINT >> nth & 1 == 1 {
-            of_the_point += part;
-        }
+        of_the_point += if OF_THE_POINT >> nth & 1 == 1 { part } else { 0.0 };
         if surprise > most {
             (strongest, most) = (nth, surprise);
         }
@@ -264,34 +312,35 @@ pub(crate) fn note(short: &mut Short, look: &Look) {
 
 /// Takes the point, already noted, into the model.
 pub(crate) fn learn(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
-    visit(params, model, look);
-    let damping = learn_residual(model.short, look);
+    visit(params, model.front, look);
+    let damping = learn_residual(&mut model.front.short, look);
     learn_profile(params, model, look, damping);
-    learn_rhythm(params, model.short, look);
+    learn_rhythm(params, model, look);
     rebase(params, model);
-    learn_level(params, model.short, look);
+    learn_level(params, &mut model.front.short, look);
 }
 
-fn visit(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
-    let weight = model.short.weight;
-    for (nth, (histogram, view)) in model.histograms.iter_mut().zip(&look.views).enumerate() {
-        if !view.is_nan() && params.views >> nth & 1 == 1 {
-            histogram.visit(*view, weight);
+fn visit(params: &SurpriseParams, front: &mut Front, look: &Look) {
+    let Front { short, histograms } = front;
+    let weight = short.weight;
+    for (nth, histogram) in histograms.iter_mut().enumerate() {
+        if !look.views[nth].is_nan() && params.views >> nth & 1 == 1 {
+            histogram.visit((look.views[nth], look.marks[nth]), weight);
         }
     }
-    if model.short.points.is_multiple_of(AGE_POINTS) {
-        model.histograms.iter_mut().for_each(|histogram| histogram.age(weight));
+    if short.points.is_multiple_of(AGE_POINTS) {
+        histograms.iter_mut().for_each(|histogram| histogram.age(weight));
     }
-    let interval_days = model.short.pace.interval_secs() / SECS_PER_DAY;
+    let interval_days = short.pace.interval_secs() / SECS_PER_DAY;
     let memory = (params.memory_days as f32 / interval_days).max(params.memory_points as f32);
     // a gap fades no more than a day of points would: absence is not news about values
-    let points = (look.steps * model.short.pace.step_secs() / model.short.pace.interval_secs())
+    let points = (look.steps * short.pace.step_secs() / short.pace.interval_secs())
         .clamp(1.0, 1.0 / interval_days.min(1.0));
-    model.short.weight *= 1.0 + points / memory;
-    if model.short.weight > WEIGHT_MAX {
-        let factor = 1.0 / model.short.weight;
-        model.histograms.iter_mut().for_each(|histogram| histogram.rescale(factor));
-        model.short.weight = 1.0;
+    short.weight *= 1.0 + points / memory;
+    if short.weight > WEIGHT_MAX {
+        let factor = 1.0 / short.weight;
+        histograms.iter_mut().for_each(|histogram| histogram.rescale(factor));
+        short.weight = 1.0;
     }
 }
 
@@ -315,7 +364,7 @@ fn learn_residual(short: &mut Short, look: &Look) -> f32 {
 }
 
 fn learn_profile(params: &SurpriseParams, model: &mut Model<'_>, look: &Look, damping: f32) {
-    let minutes = model.short.pace.interval_secs() / SECS_PER_MINUTE;
+    let minutes = model.front.short.pace.interval_secs() / SECS_PER_MINUTE;
     let rate = params.profile_rate as f32 * minutes.min(1.0);
     let teaching = Teaching { rate, damping, first_spread: look.yard.deviation };
     if look.ordinary_day {
@@ -324,24 +373,26 @@ fn learn_profile(params: &SurpriseParams, model: &mut Model<'_>, look: &Look, da
 }
 
 /// What the usual day without the rhythm would have been off by, and the level, teach the rhythm.
-fn learn_rhythm(params: &SurpriseParams, short: &mut Short, look: &Look) {
+fn learn_rhythm(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
     if !params.learns_rhythm || !look.ordinary_day {
         return;
     }
+    let short = &mut model.front.short;
     let taught = Taught {
         off_level: look.value - short.level,
         off_day: look.usual.map(|usual| look.value - usual.level + look.rhythm.0),
         error_max: 2.0 * CLIP * short.usual_error,
         hours: short.pace.interval_secs() / SECS_PER_HOUR,
     };
-    short.rhythm.learn(look.moment, look.rhythm.1, &taught);
+    short.beat.learn(model.rhythm, (look.moment, look.rhythm.1), &taught);
 }
 
 /// A shift that lasted is the new baseline: the day moves with it, and the course starts anew.
 fn rebase(params: &SurpriseParams, model: &mut Model<'_>) {
-    if f64::from(model.short.course.steps()) >= params.rebase_steps {
-        profile::shift(model.slots, model.short.offset);
-        (model.short.offset, model.short.course) = (0.0, Course::default());
+    let short = &mut model.front.short;
+    if f64::from(short.course.steps()) >= params.rebase_steps {
+        profile::shift(model.slots, short.offset);
+        (short.offset, short.course) = (0.0, Course::default());
     }
 }
 
@@ -358,9 +409,4 @@ fn learn_level(params: &SurpriseParams, short: &mut Short, look: &Look) {
     let off = if short.points > START_POINTS { off.clamp(-reach, reach) } else { off };
     short.level += rate * off;
     short.deviation += rate * (off.abs() - short.deviation);
-}
-
-/// Fresh histograms.
-pub(crate) fn empty_histograms() -> Vec<RangeHistogram> {
-    vec![RangeHistogram::EMPTY; SIGNALS]
 }

@@ -23,9 +23,8 @@ pub use shape::Shape;
 
 /// The arithmetic and the parts of the state, for the columnar form.
 pub(crate) mod parts {
-    pub(crate) use super::histogram::RangeHistogram;
-    pub(crate) use super::judge::{Model, Short, learn, look, note};
+    pub(crate) use super::judge::{Front, Known, Model, Sample, learn, look, note};
     pub(crate) use super::prior::prior;
-    pub(crate) use super::profile::{SLOTS, Slot};
-    pub(crate) use super::signals::SIGNALS;
+    pub(crate) use super::profile::{Place, SLOTS, Slot};
+    pub(crate) use super::rhythm::Rhythm;
 }

@@ -23,6 +23,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// A number of its memory.
+    pub(crate) fn touch(&self) -> f32 {
+        self.level
+    }
+
     fn visits(&self) -> u16 {
         u16::from_le_bytes(self.visits)
     }
@@ -46,8 +51,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place of a local second since 1970.
+    pub(crate) fn at(local_secs: i64) -> Self {
+        Self::of(local_secs.rem_euclid(86_400) as f32)
+    }
+
+    /// The slot that it lies in.
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+
     /// The place of a local second of the day.
-    pub(crate) fn of(second_of_day: f32) -> Self {
+    fn of(second_of_day: f32) -> Self {
         let at = second_of_day / SECS_PER_DAY * SLOTS as f32;
         let slot = (at as usize).min(SLOTS - 1);
         let within = at - slot as f32;

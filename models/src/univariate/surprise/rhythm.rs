@@ -44,13 +44,25 @@ struct Place {
     visits: u8,
 }
 
-/// The rhythm of one series; 1,240 bytes.
+/// What is known of the period of one series, and the hours that it is looked for in; 1,192 bytes that are needed once an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rhythm {
     hours: Hours,
     places: [[Place; HOURS_A_DAY]; DAYS_A_WEEK],
-    period_hours: u8,
-    helps: bool,
+}
+
+impl Rhythm {
+    pub(crate) fn new() -> Self {
+        Self { hours: Hours::new(), places: Self::NO_PLACES }
+    }
+
+    const NO_PLACES: [[Place; HOURS_A_DAY]; DAYS_A_WEEK] =
+        [[Place { level: [0; 2], visits: 0 }; HOURS_A_DAY]; DAYS_A_WEEK];
+}
+
+/// What every point needs of a rhythm; 72 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Beat {
     /// The hour that is averaged now; `i64::MIN` before the first.
     open: i64,
     sum: f32,
@@ -61,6 +73,8 @@ pub(crate) struct Rhythm {
     without: f32,
     with: f32,
     compared_hours: f32,
+    period_hours: u8,
+    helps: bool,
 }
 
 /// A point beside what the usual day expects of it.
@@ -76,14 +90,9 @@ pub(crate) struct Taught {
     pub(crate) hours: f32,
 }
 
-impl Rhythm {
+impl Beat {
     pub(crate) fn new() -> Self {
-        let empty = Place { level: [0; 2], visits: 0 };
         Self {
-            hours: Hours::new(),
-            places: [[empty; HOURS_A_DAY]; DAYS_A_WEEK],
-            period_hours: WEEK,
-            helps: false,
             open: i64::MIN,
             sum: 0.0,
             points: 0.0,
@@ -91,7 +100,14 @@ impl Rhythm {
             without: 0.0,
             with: 0.0,
             compared_hours: 0.0,
+            period_hours: WEEK,
+            helps: false,
         }
+    }
+
+    /// A number of its memory.
+    pub(crate) fn touch(&self) -> f32 {
+        self.points
     }
 
     /// The period in hours, if knowing it helps.
@@ -100,9 +116,9 @@ impl Rhythm {
     }
 
     /// What is to be added to the usual day: the part that helps, or 0; and what the period would say, if it says anything.
-    pub(crate) fn beside_the_day(&self, moment: Moment) -> (f32, Option<f32>) {
+    pub(crate) fn beside_the_day(&self, rhythm: &Rhythm, moment: Moment) -> (f32, Option<f32>) {
         let [before, here, after] =
-            if moment.hour == self.open { self.near } else { self.around(moment.hour) };
+            if moment.hour == self.open { self.near } else { self.around(rhythm, moment.hour) };
         let Some(here) = here else { return (0.0, None) };
         let (near, part) =
             if moment.part < 0.5 { (before, 0.5 - moment.part) } else { (after, moment.part - 0.5) };
@@ -111,14 +127,19 @@ impl Rhythm {
     }
 
     /// Takes a point in, and with the first one of an hour the hour before.
-    pub(crate) fn learn(&mut self, moment: Moment, said: Option<f32>, taught: &Taught) {
+    pub(crate) fn learn(
+        &mut self,
+        rhythm: &mut Rhythm,
+        (moment, said): (Moment, Option<f32>),
+        taught: &Taught,
+    ) {
         if let (Some(said), Some(off_day)) = (said, taught.off_day) {
             self.compare(off_day, said, taught);
         }
         if moment.hour != self.open {
-            self.close();
+            self.close(rhythm);
             (self.open, self.sum, self.points) = (moment.hour, 0.0, 0.0);
-            self.near = self.around(moment.hour);
+            self.near = self.around(rhythm, moment.hour);
         }
         self.sum += taught.off_level;
         self.points += 1.0;
@@ -140,51 +161,50 @@ impl Rhythm {
     }
 
     /// The open hour is over.
-    fn close(&mut self) {
+    fn close(&mut self, rhythm: &mut Rhythm) {
         if self.points == 0.0 {
             return;
         }
         let level = self.sum / self.points;
-        self.hours.push(self.open, level);
-        self.visit(self.open, level);
+        rhythm.hours.push(self.open, level);
+        self.visit(rhythm, self.open, level);
         let ends_a_day = self.open.rem_euclid(HOURS_A_DAY as i64) == HOURS_A_DAY as i64 - 1;
         if ends_a_day && !self.helps {
-            let found = self.hours.period().map_or(WEEK, |hours| hours as u8);
+            let found = rhythm.hours.period().map_or(WEEK, |hours| hours as u8);
             if found != self.period_hours {
-                self.begin(found);
+                self.begin(rhythm, found);
             }
         }
     }
 
     /// Another period, from what is known of the last two weeks.
-    fn begin(&mut self, period_hours: u8) {
-        let fresh = Self::new();
-        (self.places, self.compared_hours) = (fresh.places, 0.0);
-        (self.without, self.with) = (0.0, 0.0);
+    fn begin(&mut self, rhythm: &mut Rhythm, period_hours: u8) {
+        rhythm.places = Rhythm::NO_PLACES;
+        (self.compared_hours, self.without, self.with) = (0.0, 0.0, 0.0);
         self.period_hours = period_hours;
-        let hours = self.hours;
-        hours.known().for_each(|(hour, level)| self.visit(hour, level));
+        let hours = rhythm.hours;
+        hours.known().for_each(|(hour, level)| self.visit(rhythm, hour, level));
     }
 
-    fn visit(&mut self, hour: i64, level: f32) {
+    fn visit(&self, rhythm: &mut Rhythm, hour: i64, level: f32) {
         let nth = hour.rem_euclid(i64::from(self.period_hours)) as usize;
-        let place = &mut self.places[nth / HOURS_A_DAY][nth % HOURS_A_DAY];
+        let place = &mut rhythm.places[nth / HOURS_A_DAY][nth % HOURS_A_DAY];
         let known = if place.visits == 0 { level } else { wide(place.level) };
         place.visits = place.visits.saturating_add(1);
         let rate = RATE.max(1.0 / f32::from(place.visits));
         place.level = narrow(known + rate * (level - known));
     }
 
-    fn around(&self, hour: i64) -> [Option<f32>; 3] {
-        [-1, 0, 1].map(|by| self.beyond_the_day(hour.saturating_add(by)))
+    fn around(&self, rhythm: &Rhythm, hour: i64) -> [Option<f32>; 3] {
+        [-1, 0, 1].map(|by| self.beyond_the_day(rhythm, hour.saturating_add(by)))
     }
 
     /// Level of an hour less the mean of those that fall on the same hour of the day; `None` if it, or half of them,
     /// are not known.
-    fn beyond_the_day(&self, hour: i64) -> Option<f32> {
+    fn beyond_the_day(&self, rhythm: &Rhythm, hour: i64) -> Option<f32> {
         let period = usize::from(self.period_hours);
         let level = |nth: usize| {
-            let place = self.places[nth / HOURS_A_DAY][nth % HOURS_A_DAY];
+            let place = rhythm.places[nth / HOURS_A_DAY][nth % HOURS_A_DAY];
             (place.visits > 0).then(|| wide(place.level))
         };
         let here = hour.rem_euclid(period as i64) as usize;

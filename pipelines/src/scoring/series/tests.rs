@@ -204,7 +204,7 @@ fn trouble_of_two_signals_alerts_and_clears() {
     let mut shop = Shop::new(&[], 3);
     let healthy = shop.run(3 * DAY, NOTHING);
     assert!(findings(&healthy).iter().all(|finding| finding.level == Level::Monitor));
-    // five series of which two days count: half of their budgets
+    // five series of which two days count: less than half of their budgets
     assert!(shop.watch.counts().alarms <= 4, "{:?}", shop.watch.counts());
     shop.run(30, NOTHING);
     let wrong = Wrong { latency: 3.0, errors: 0.1, ..NOTHING };

@@ -234,8 +234,8 @@ impl SurpriseColumns {
         let nth = point.row.0 as usize;
         let sample = parts::Sample { at: point.at, local_secs, value: point.value };
         let look = parts::look(&self.params, &self.calendar, self.known(nth), sample)?;
+        let is_mature = self.is_mature(point.row);
         let front = &mut self.fronts[nth];
-        let is_mature = front.short.points() >= self.params.warm_up_points;
         let reading = if is_mature { Reading::of(&look, &front.short) } else { None };
         parts::note(&mut front.short, &look);
         if point.lesson == Lesson::Learn {

@@ -40,8 +40,6 @@ pub(crate) struct Scratch {
     batch: Vec<BankPoint>,
     /// What became of the points of the last step that found room.
     pub(super) judged: Vec<Judged>,
-    /// What is known of a service alike, of series that this one may begin now.
-    pub(super) heirlooms: BTreeMap<SeriesName, Record>,
 }
 
 /// The series of one service.
@@ -96,23 +94,10 @@ impl Book {
         Self { like, ..Self::new(params) }
     }
 
-    /// What another service's book may begin with, of the series of these points; the two that are made of others begin with
-    /// nothing, because what they are made of does.
-    pub(super) fn heirlooms<'a>(
-        &self,
-        points: impl Iterator<Item = &'a Point>,
-    ) -> BTreeMap<SeriesName, Record> {
-        let names = points.map(|point| &point.name).filter(|name| name.kind() != Kind::Derived);
-        let known = names.filter_map(|name| {
-            let record = self.records.get(*self.names.get(name)?)?.as_ref()?;
-            Some((name.clone(), record.clone()))
-        });
-        known.collect()
-    }
-
-    /// Whether it has no series of this name.
-    pub(super) fn lacks(&self, name: &SeriesName) -> bool {
-        !self.names.contains_key(name)
+    /// What another service's series of this name may begin with; the two that are made of others begin with nothing, because
+    /// what they are made of does.
+    fn heirloom(&self, name: &SeriesName) -> Option<&Record> {
+        if name.kind() == Kind::Derived { None } else { self.record(name) }
     }
 
     /// Series that it holds.
@@ -120,11 +105,12 @@ impl Book {
         self.names.len()
     }
 
-    /// Judges the points of one step, which come in the order of time within a series, and takes them in. While a new version
-    /// is compared (`is_quiet`) nothing new is said, and nothing of the budget is spent.
+    /// Judges the points of one step, which come in the order of time within a series, and takes them in; new series begin like
+    /// those of the book alike, if there is one. While a new version is compared (`is_quiet`) nothing new is said, and nothing of
+    /// the budget is spent.
     pub(crate) fn judge(
         &mut self,
-        points: &[Point],
+        (points, like): (&[Point], Option<&Self>),
         (lesson, is_quiet): (Lesson, bool),
         (bank, scratch): (&mut Bank, &mut Scratch),
         params: &SeriesParams,
@@ -133,7 +119,7 @@ impl Book {
         scratch.places.clear();
         scratch.batch.clear();
         for point in points {
-            let Some(place) = self.place(point, (bank, &scratch.heirlooms), params) else {
+            let Some(place) = self.place(point, (bank, like), params) else {
                 step.refused += 1;
                 continue;
             };
@@ -176,8 +162,7 @@ impl Book {
     /// What the episodes of a service call for at least: nobody feels what happens to one without requests, so all of its signals
     /// together may alert, rarely.
     pub(crate) fn least_level(&self) -> Level {
-        let record = |place: &usize| self.records.get(*place)?.as_ref();
-        let together = self.names.get(&SeriesName::Together).and_then(record);
+        let together = self.record(&SeriesName::Together);
         let stands = together.is_some_and(|record| record.episode.is_some());
         if self.is_alerting && stands { Level::Alert } else { Level::Monitor }
     }
@@ -258,6 +243,10 @@ impl Book {
         self
     }
 
+    fn record(&self, name: &SeriesName) -> Option<&Record> {
+        self.records.get(*self.names.get(name)?)?.as_ref()
+    }
+
     fn known(&self) -> impl Iterator<Item = (&SeriesName, &Record)> {
         let record = |place: &usize| self.records.get(*place).and_then(Option::as_ref);
         self.names.iter().filter_map(move |(name, place)| Some((name, record(place)?)))
@@ -267,14 +256,16 @@ impl Book {
     fn place(
         &mut self,
         point: &Point,
-        (bank, heirlooms): (&mut Bank, &BTreeMap<SeriesName, Record>),
+        (bank, like): (&mut Bank, Option<&Self>),
         params: &SeriesParams,
     ) -> Option<usize> {
         if let Some(place) = self.names.get(&point.name) {
             return Some(*place);
         }
         let weight = point.name.weight();
-        let known = heirlooms.get(&point.name).filter(|known| known.learned_secs() >= params.learning_secs);
+        let known = like
+            .and_then(|like| like.heirloom(&point.name))
+            .filter(|known| known.learned_secs() >= params.learning_secs);
         let record = Some(match known {
             Some(known) => Record::like(known, bank.add_like(known.number, weight)?, point.at, params),
             None => Record::new(bank.add(weight)?, point.at, params),

@@ -33,6 +33,8 @@ pub(crate) struct Solo {
     params: SeriesParams,
     bank: Bank,
     book: Book,
+    /// By which its series begins.
+    like: Option<Book>,
     scratch: Scratch,
     point: [Point; 1],
 }
@@ -43,6 +45,7 @@ impl Solo {
         Self {
             bank: new_bank(params),
             book: Book::new(params),
+            like: None,
             params: params.clone(),
             scratch: Scratch::default(),
             point: [Point { name, at: 0, value: 0.0 }],
@@ -54,7 +57,7 @@ impl Solo {
         let mut moved = Self::new(&self.params);
         if begins == Begins::LikeThis {
             moved.bank = self.bank.clone();
-            moved.scratch.heirlooms = self.book.heirlooms(self.point.iter());
+            moved.like = Some(self.book.clone());
         }
         moved
     }
@@ -64,7 +67,8 @@ impl Solo {
         self.book.end(at.saturating_sub(1));
         (self.point[0].at, self.point[0].value) = (at, value);
         let models = (&mut self.bank, &mut self.scratch);
-        let step = self.book.judge(&self.point, (Lesson::Learn, false), models, &self.params);
+        let points = (self.point.as_slice(), self.like.as_ref());
+        let step = self.book.judge(points, (Lesson::Learn, false), models, &self.params);
         self.book.end(at);
         let judged = self.scratch.judged.first().copied().unwrap_or(Judged::Not);
         SoloStep { judged, is_alarm: step.alarms > 0 }

@@ -199,16 +199,17 @@ impl SeriesWatch {
         let is_over = gate == Gate::Hold && since.is_some_and(|since| since + HOLD_MAX < last_at);
         let lesson = if gate == Gate::Learn || is_over { Lesson::Learn } else { Lesson::Withhold };
         let has_room = self.vectors < VECTORS_MAX;
-        let Some(book) = self.books.get_mut(service) else { return };
+        // out of the map, so that the one alike may be looked into
+        let Some((key, mut book)) = self.books.remove_entry(service) else { return };
         if book.together.is_none() && has_room {
             book.together = Some(Together::default());
             self.vectors += 1;
         }
         points.extend(book.together.as_mut().and_then(|together| together.take(points, lesson)));
-        self.scratch.heirlooms = self.heirlooms(service, points);
-        let Some(book) = self.books.get_mut(service) else { return };
+        let like = book.like.as_ref().and_then(|like| self.books.get(like));
         let models = (&mut self.bank, &mut self.scratch);
-        let step = book.judge(points, (lesson, is_compared), models, &self.params);
+        let step = book.judge((points, like), (lesson, is_compared), models, &self.params);
+        self.books.insert(key, book);
         self.counts.judged += step.judged;
         self.counts.refused += step.refused;
         self.counts.alarms += step.alarms;
@@ -356,16 +357,6 @@ impl SeriesWatch {
         };
         let alike = self.books.iter().filter(|(other, _)| is_like(other)).rev();
         alike.max_by_key(|(_, book)| book.len()).map(|(other, _)| other)
-    }
-
-    /// What is known of a service alike, of series that begin with these points.
-    fn heirlooms(&self, service: &ServiceKey, points: &[Point]) -> BTreeMap<SeriesName, Record> {
-        let known = || {
-            let book = self.books.get(service)?;
-            let like = self.books.get(book.like.as_ref()?)?;
-            Some(like.heirlooms(points.iter().filter(|point| book.lacks(&point.name))))
-        };
-        known().unwrap_or_default()
     }
 
     fn expire(&mut self, upto: UnixNanos) {

@@ -97,6 +97,23 @@ mod tests {
         proptest::collection::vec(run, 0..6).prop_map(|runs| runs.into_iter().flatten().collect())
     }
 
+    /// Scenario: lists that fit and lists that do not. Guarantees: bounds must rise; NaN does not, not even alone.
+    #[test]
+    fn bounds_rise_or_the_fault_is_named() {
+        let rise = Some("bounds_do_not_rise");
+        for (bounds, counts, expected) in [
+            (&[][..], &[][..], None),
+            (&[0.1, 0.2], &[1, 2, 3], None),
+            (&[f64::NEG_INFINITY, f64::INFINITY], &[1, 2, 3], None),
+            (&[0.1, 0.2], &[1, 2], Some("buckets_do_not_fit_bounds")),
+            (&[0.2, 0.2], &[1, 2, 3], rise),
+            (&[f64::NAN], &[0, 0], rise),
+            (&[0.1, f64::NAN], &[1, 2, 3], rise),
+        ] {
+            assert_eq!(buckets_fault(bounds, counts), expected, "{bounds:?} {counts:?}");
+        }
+    }
+
     proptest! {
         /// Scenario: packed numbers in runs of one size, whole and cut at any byte. Guarantees: they come back as they
         /// were; a cut inside a number is refused, a cut between two gives those before it.

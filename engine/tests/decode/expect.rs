@@ -144,7 +144,7 @@ fn histogram(point: &HistogramDataPoint) -> PointWords {
     }
     let words = if !counts.is_empty() && counts.len() != bounds.len() + 1 {
         Err("buckets_do_not_fit_bounds")
-    } else if !bounds.is_sorted_by(|a, b| a < b) || bounds.iter().any(|b| b.is_nan() && bounds.len() > 1) {
+    } else if !bounds.is_sorted_by(|a, b| a < b) || bounds.iter().any(|b| b.is_nan()) {
         Err("bounds_do_not_rise")
     } else {
         let [sum, min, max] = [point.sum, point.min, point.max].map(|number| number.unwrap_or(f64::NAN));

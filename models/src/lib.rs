@@ -10,6 +10,7 @@ pub mod bank;
 pub mod calibrate;
 pub mod detector;
 pub mod exhaustion;
+pub mod families;
 mod median;
 pub mod multivariate;
 pub mod params;

@@ -7,9 +7,11 @@
 mod auc;
 mod episodes;
 mod nab;
+mod rand_index;
 mod vus;
 
 pub use auc::auc_pr;
 pub use episodes::{Found, Reach, episodes, episodes_found};
 pub use nab::{NabFile, NabProfile};
+pub use rand_index::adjusted_rand_index;
 pub use vus::vus_pr;

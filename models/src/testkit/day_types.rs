@@ -96,7 +96,7 @@ fn weighed(scaled: &Array2<f64>, types: usize, found: Vec<usize>) -> Option<(Vec
 
 /// Mean over days of `(b - a) / max(a, b)`: `a` the mean distance to the own type, `b` to the nearest other; a day that
 /// is alone in its type counts 0.
-fn silhouette(scaled: &Array2<f64>, of_day: &[usize], types: usize) -> f64 {
+pub(super) fn silhouette(scaled: &Array2<f64>, of_day: &[usize], types: usize) -> f64 {
     let width = |day: usize| {
         let mut sums = vec![(0.0, 0.0); types];
         for (other, &other_type) in of_day.iter().enumerate().filter(|(other, _)| *other != day) {

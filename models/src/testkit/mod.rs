@@ -15,6 +15,7 @@ mod leaks;
 mod mixtures;
 mod prototypes;
 mod releases;
+mod rhythms;
 mod simulator;
 #[cfg(test)]
 mod switches;
@@ -32,6 +33,7 @@ pub use leaks::{LeakFigures, LeakRule, LeakTrial, SERIES_SAMPLES, leak_figures, 
 pub use mixtures::day_types_by_mixture;
 pub use prototypes::Prototypes;
 pub use releases::{HandedOn, ReleaseFigures, release_figures};
+pub use rhythms::{RHYTHM_INTERVALS, RhythmKind, RhythmSeries, rhythm};
 pub use simulator::{RELEASE_AT, SimTick, Simulator};
 pub use trial::{Outcome, trial};
 pub use usage::{Growth, Healthy, Leak, Usage, usage};

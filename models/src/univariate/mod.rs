@@ -8,5 +8,5 @@ pub use alarm::{AlarmParams, AlarmRule, AlarmValidParams};
 pub use robust::{Band, RobustBaseline, RobustParams, RobustValidParams};
 pub(crate) use surprise::parts;
 pub use surprise::{
-    Calendar, ClockChange, Lesson, MeanSurprise, Reading, Shape, SurpriseParams, SurpriseValidParams,
+    Calendar, ClockChange, Lesson, MeanSurprise, Periods, Reading, Shape, SurpriseParams, SurpriseValidParams,
 };

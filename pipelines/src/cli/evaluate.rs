@@ -8,13 +8,16 @@ use serde::Serialize;
 use super::evaluate_series::Asks;
 use super::evaluate_vectors::{Extent, Run, end_to_end, vectors};
 use super::{
-    ConfigArgs, Exit, chain_of, evaluate_canary, evaluate_exhaustion, evaluate_logs, evaluate_series,
+    ConfigArgs, Exit, chain_of, evaluate_ablation, evaluate_canary, evaluate_exhaustion, evaluate_logs,
+    evaluate_series,
 };
-use crate::evaluate::{DetectorPart, Part, Selection, export_exhaustion};
+use crate::evaluate::{DetectorPart, Part, RHYTHM_SEED, Selection, export_exhaustion};
 
 /// What can be evaluated.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
+    /// What each piece of the detector of single series is worth: the folders `kpi2018`, `mscloud`, `nab`, and generated series
+    Ablation,
     /// Servers of many metrics, a row every 5 min: `<machine>_train.csv.zst`, `_test.csv.zst`, `_test_label.txt.zst`
     Asd,
     /// Recorded rollouts: `labels.json`, `<id>.csv.zst`, `<id>.log.zst`
@@ -31,6 +34,8 @@ enum Kind {
     Mscloud,
     /// Numenta Anomaly Benchmark: `data/`, `combined_windows.json`
     Nab,
+    /// Generated series of days, weeks, jobs, bursts, shifts; no folder is needed
+    Rhythms,
     /// Servers of many metrics, a row every minute, laid out like asd
     Smd,
 }
@@ -42,7 +47,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(value_enum)]
     kind: Kind,
     /// Folder of recordings
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     /// Which of the recordings, by a hash of their names: settings are chosen on the development part alone
     #[arg(long, value_enum, default_value = "all")]
     part: Part,
@@ -83,10 +88,13 @@ pub(crate) struct EvaluateArgs {
     /// canary: also run each recording at so many places in a second and in a window (a number without a factor with ten)
     #[arg(long, value_name = "N")]
     phases: Option<u64>,
-    /// kpi2018, mscloud, nab: leave a view of the detector out (its number), or `rhythm`, to see what it is worth
+    /// ablation, rhythms: seed of the first generated series of each kind
+    #[arg(long, value_name = "N", default_value_t = RHYTHM_SEED)]
+    seed: u64,
+    /// kpi2018, mscloud, nab, rhythms: leave a view of the detector out (its number), or `rhythm`, to see what it is worth
     #[arg(long, value_name = "PART")]
     without: Vec<DetectorPart>,
-    /// kpi2018, mscloud, nab: which of production's two detectors
+    /// kpi2018, mscloud, nab, rhythms: which of production's two detectors
     #[arg(long, value_enum, default_value = "full", conflicts_with = "without")]
     tier: evaluate_series::SeriesTier,
     /// kpi2018, mscloud: the first day of a service in another cluster, begun like the one that is known and with nothing
@@ -98,7 +106,15 @@ pub(crate) struct EvaluateArgs {
 
 /// Exit 0 when the figures could be computed, whatever they are.
 pub(crate) fn main(args: &EvaluateArgs) -> Exit {
-    let selection = Selection { folder: &args.folder, part: args.part };
+    let folder = match (&args.folder, args.kind) {
+        (Some(folder), _) => folder.as_path(),
+        (None, Kind::Rhythms) => Path::new(""),
+        (None, _) => {
+            eprintln!("error: the folder of recordings is missing: bellwether evaluate KIND FOLDER");
+            return Exit::Usage;
+        }
+    };
+    let selection = Selection { folder, part: args.part };
     let printing = evaluate_series::Printing {
         selection,
         json: args.json,
@@ -108,6 +124,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         asks: if args.moved { Asks::FirstDays } else { Asks::Everything },
     };
     match args.kind {
+        Kind::Ablation => evaluate_ablation::ablation(selection, args.seed, args.json),
         Kind::Canary => canary(args, selection),
         Kind::Exhaustion => {
             use evaluate_exhaustion::Generated;
@@ -115,7 +132,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
                 return evaluate_exhaustion::ablation(selection, args.json);
             }
             if let Some(out) = &args.write_otlp
-                && let Err(error) = export_exhaustion(&args.folder, out)
+                && let Err(error) = export_exhaustion(folder, out)
             {
                 return failed(&error);
             }
@@ -126,6 +143,7 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
         Kind::Logs => evaluate_logs::logs(selection, args.json),
         Kind::Mscloud => evaluate_series::mscloud(&printing),
         Kind::Nab => evaluate_series::nab(&printing, args.threshold),
+        Kind::Rhythms => evaluate_series::rhythms(&printing, args.seed),
         Kind::Asd | Kind::Jumpstarter | Kind::Smd => {
             let interval_secs = if matches!(args.kind, Kind::Smd) { 60 } else { 300 };
             if !args.end_to_end {

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::Exit;
 use super::evaluate::{failed, printed, write_page};
+use super::evaluate_ablation::kinds;
 use crate::evaluate::{
-    DetectorPart, LabelledSeries, MovedReport, NabReport, Plot, PointReport, RecordingError, ScoredSeries,
-    Selection, SeriesDetector, evaluate_moved, evaluate_nab, page, point_report, read_kpi2018, read_mscloud,
-    score_series,
+    DetectorPart, LabelledSeries, MovedReport, NabReport, Plot, PointReport, RHYTHM_SERIES, RecordingError,
+    ScoredSeries, Selection, SeriesDetector, evaluate_moved, evaluate_nab, evaluate_rhythms, page,
+    point_report, read_kpi2018, read_mscloud, score_series,
 };
 
 /// What is printed and where.
@@ -83,6 +84,14 @@ pub(super) fn mscloud(printing: &Printing<'_>) -> Exit {
 
 pub(super) fn kpi2018(printing: &Printing<'_>) -> Exit {
     points(printing, read_kpi2018(printing.selection))
+}
+
+pub(super) fn rhythms(printing: &Printing<'_>, seed: u64) -> Exit {
+    let by_kind = match printing.detector() {
+        Ok(detector) => evaluate_rhythms((seed, RHYTHM_SERIES), &detector),
+        Err(exit) => return exit,
+    };
+    printed(&by_kind, printing.json, || println!("{}", kinds(&by_kind, seed)))
 }
 
 fn points(printing: &Printing<'_>, series: Result<Vec<LabelledSeries>, RecordingError>) -> Exit {

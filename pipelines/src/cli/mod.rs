@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod evaluate;
+mod evaluate_ablation;
 mod evaluate_canary;
 mod evaluate_exhaustion;
 mod evaluate_logs;

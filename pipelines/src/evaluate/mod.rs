@@ -4,6 +4,7 @@
 //! with the default configuration, and compares what comes out with the labels. What it does not do: judge on its own,
 //! or look at a label before the run is over.
 
+mod ablation;
 mod canary;
 mod canary_phases;
 mod canary_simulate;
@@ -30,12 +31,14 @@ mod plots;
 mod points;
 mod published;
 mod resample;
+mod rhythms;
 mod rig;
 mod series;
 #[cfg(test)]
 mod univariate_tests;
 mod vectors;
 
+pub use ablation::{ABLATION_COLUMNS, AblatedFigure, AblatedPiece, AblationSets, ablate_series};
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
 pub use canary_phases::{PhaseSpread, sweep_canary};
 pub use canary_simulate::{SimulatedCell, SimulatedGrid, simulate_canary};
@@ -61,6 +64,7 @@ pub use part::{Part, Selection};
 pub use plots::{Plot, page};
 pub use points::{PointReport, PointResult, point_report};
 pub use published::Published;
+pub use rhythms::{RHYTHM_SEED, RHYTHM_SERIES, RhythmResult, evaluate_rhythms};
 pub use rig::{Rig, RigOutput};
 pub use series::{DetectorPart, LabelledSeries, ScoredSeries, SeriesDetector, score_series};
 pub use vectors::{Cause, Machine, list_machines};

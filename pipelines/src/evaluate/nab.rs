@@ -103,15 +103,8 @@ pub fn evaluate_nab(
     let files = selection.of(read_files(selection.folder)?, |labelled| labelled.series.name.clone());
     let scored: Vec<ScoredSeries> =
         files.iter().map(|labelled| score_series(&labelled.series, detector)).collect();
-    let thresholds: Vec<f64> = threshold
-        .map_or_else(|| (0..THRESHOLDS).map(|nth| 0.6 + 0.02 * nth as f64).collect(), |given| vec![given]);
-    let alarms: Vec<Vec<Vec<usize>>> = files
-        .iter()
-        .zip(&scored)
-        .map(|(labelled, scored)| {
-            thresholds.iter().map(|&threshold| alarms_at(&labelled.series, scored, threshold)).collect()
-        })
-        .collect();
+    let thresholds: Vec<f64> = threshold.map_or_else(thresholds, |given| vec![given]);
+    let alarms = alarms_by_threshold(&files, &scored, (&thresholds, AlarmParams::default()));
     let mut report = report(&files, &alarms, &thresholds);
     report.threshold_optimised = threshold.is_none();
     report.points = files.iter().map(|labelled| labelled.series.values.len()).sum();
@@ -124,14 +117,37 @@ pub fn evaluate_nab(
 
 /// The alarms of one threshold for all files, as the benchmark wants it. Those of production come from the alarm budget of each
 /// series instead, opened by the calibrated onset: `evaluate kpi2018|mscloud` count them.
-fn alarms_at(series: &LabelledSeries, scored: &ScoredSeries, threshold: f64) -> Vec<usize> {
-    let params = AlarmParams { threshold, ..AlarmParams::default() };
+fn alarms_at(series: &LabelledSeries, scored: &ScoredSeries, params: AlarmParams) -> Vec<usize> {
     let mut rule = AlarmRule::new(&params.check().expect("the thresholds lie in the allowed range"));
     let mut alarms = |row: usize| {
         let score = RawScore::new(scored.scores[row]);
         score.is_some_and(|score| rule.alarms(series.at[row], score))
     };
     (0..scored.scores.len()).filter(|&row| alarms(row)).collect()
+}
+
+/// The thresholds that are tried.
+fn thresholds() -> Vec<f64> {
+    (0..THRESHOLDS).map(|nth| 0.6 + 0.02 * nth as f64).collect()
+}
+
+/// Alarms by file and threshold, otherwise by the rule given.
+fn alarms_by_threshold(
+    files: &[Labelled],
+    scored: &[ScoredSeries],
+    (thresholds, rule): (&[f64], AlarmParams),
+) -> Vec<Vec<Vec<usize>>> {
+    let of_file = |(labelled, scored): (&Labelled, &ScoredSeries)| {
+        let at = |&threshold| alarms_at(&labelled.series, scored, AlarmParams { threshold, ..rule });
+        thresholds.iter().map(at).collect()
+    };
+    files.iter().zip(scored).map(of_file).collect()
+}
+
+/// Raw scores of the standard profile by file, at thresholds from other files.
+pub(super) fn fitted_raw(files: &[Labelled], scored: &[ScoredSeries], rule: AlarmParams) -> Vec<f64> {
+    let alarms = alarms_by_threshold(files, scored, (&thresholds(), rule));
+    cross_fitted(&curves(files, &alarms, &NabProfile::STANDARD), FOLDS)
 }
 
 /// Raw scores by file and threshold.

@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use models::accuracy::{Found, Reach, auc_pr, episodes_found, vus_pr};
 use serde::Serialize;
 
-use super::resample::{bootstrap, mean};
+use super::resample::{bootstrap, by_two_threads, mean};
 use super::series::{LabelledSeries, ScoredSeries, SeriesDetector, score_series};
 
 /// Buffer of VUS-PR, points.
-const BUFFER_POINTS: usize = 20;
+pub(super) const BUFFER_POINTS: usize = 20;
 /// How far around an episode an alarm belongs to it.
 pub(super) const REACH: Reach = Reach { lead: 2, lag: 7 };
 /// Budgets that are tried: so many alarms a day, each a tenth more than the one before.
@@ -94,7 +94,7 @@ struct AtBudget {
 /// The budgets tried so far.
 #[derive(Debug)]
 struct Budgets<'a> {
-    series: &'a [(LabelledSeries, ScoredSeries)],
+    series: &'a [&'a LabelledSeries],
     detector: &'a SeriesDetector,
     tried: BTreeMap<usize, AtBudget>,
 }
@@ -105,7 +105,8 @@ impl Budgets<'_> {
         self.tried.entry(nth).or_insert_with(|| {
             let alarms_per_day = BUDGET_PER_DAY_MIN * BUDGET_RATIO.powi(nth as i32);
             let detector = detector.with_alarms_per_day(alarms_per_day);
-            at_budget(series, alarms_per_day, alarms_of_all(series, &detector))
+            let alarms = by_two_threads(series, |series| score_series(series, &detector).alarms);
+            at_budget(series, alarms_per_day, alarms)
         })
     }
 
@@ -128,10 +129,11 @@ impl Budgets<'_> {
 /// Computes the report on series that `detector` has scored.
 #[must_use]
 pub fn point_report(series: &[(LabelledSeries, ScoredSeries)], detector: &SeriesDetector) -> PointReport {
-    let mut budgets = Budgets { series, detector, tried: BTreeMap::new() };
+    let labelled: Vec<&LabelledSeries> = series.iter().map(|(series, _)| series).collect();
+    let mut budgets = Budgets { series: &labelled, detector, tried: BTreeMap::new() };
     let (daily, weekly) = (budgets.within(1.0), budgets.within(1.0 / 7.0));
     let as_is = series.iter().map(|(_, scored)| scored.alarms.clone()).collect();
-    let as_is = at_budget(series, f64::NAN, as_is);
+    let as_is = at_budget(&labelled, f64::NAN, as_is);
     let (daily, weekly) = (&budgets.tried[&daily], &budgets.tried[&weekly]);
     let mut per_series: Vec<PointResult> = series
         .iter()
@@ -167,31 +169,27 @@ pub fn point_report(series: &[(LabelledSeries, ScoredSeries)], detector: &Series
     }
 }
 
-fn recall(found: &[Found], drawn: &[usize]) -> f64 {
+/// What each series shows of its episodes at the largest budget that keeps to one false episode a series-week.
+pub(super) fn found_a_week(series: &[LabelledSeries], detector: &SeriesDetector) -> Vec<Found> {
+    if series.is_empty() {
+        return Vec::new();
+    }
+    let labelled: Vec<&LabelledSeries> = series.iter().collect();
+    let mut budgets = Budgets { series: &labelled, detector, tried: BTreeMap::new() };
+    let weekly = budgets.within(1.0 / 7.0);
+    budgets.tried.remove(&weekly).map_or_else(Vec::new, |weekly| weekly.found)
+}
+
+/// Share of the episodes of the drawn series that were found.
+pub(super) fn recall(found: &[Found], drawn: &[usize]) -> f64 {
     let episodes: usize = drawn.iter().map(|&nth| found[nth].episodes).sum();
     let hits: usize = drawn.iter().map(|&nth| found[nth].delays_points.len()).sum();
     if episodes == 0 { 0.0 } else { hits as f64 / episodes as f64 }
 }
 
-/// Alarms of every series, by two threads.
-fn alarms_of_all(series: &[(LabelledSeries, ScoredSeries)], detector: &SeriesDetector) -> Vec<Vec<usize>> {
-    let of = |(series, _): &(LabelledSeries, ScoredSeries)| score_series(series, detector).alarms;
-    let (even, odd) = std::thread::scope(|scope| {
-        let even = scope.spawn(|| series.iter().step_by(2).map(of).collect::<Vec<_>>());
-        let odd: Vec<_> = series.iter().skip(1).step_by(2).map(of).collect();
-        (even.join().expect("a detector never panics"), odd)
-    });
-    let (mut even, mut odd) = (even.into_iter(), odd.into_iter());
-    (0..series.len()).filter_map(|nth| if nth % 2 == 0 { even.next() } else { odd.next() }).collect()
-}
-
-fn at_budget(
-    series: &[(LabelledSeries, ScoredSeries)],
-    alarms_per_day: f64,
-    mut alarms: Vec<Vec<usize>>,
-) -> AtBudget {
+fn at_budget(series: &[&LabelledSeries], alarms_per_day: f64, mut alarms: Vec<Vec<usize>>) -> AtBudget {
     let (mut found, mut days) = (Vec::new(), 0.0);
-    for ((series, _), alarms) in series.iter().zip(&mut alarms) {
+    for (series, alarms) in series.iter().zip(&mut alarms) {
         let from = series.scored.start;
         alarms.retain(|nth| *nth >= from);
         let scored: Vec<usize> = alarms.iter().map(|nth| nth - from).collect();

@@ -82,6 +82,18 @@ pub(super) fn bootstrap(n: usize, figure: impl Fn(&[usize]) -> f64) -> (f64, f64
     (seen[RESAMPLES / 40], seen[RESAMPLES - 1 - RESAMPLES / 40])
 }
 
+/// What `of` makes of each item, in their order, by two threads.
+#[must_use]
+pub(super) fn by_two_threads<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (even, odd) = std::thread::scope(|scope| {
+        let even = scope.spawn(|| items.iter().step_by(2).map(&of).collect::<Vec<_>>());
+        let odd: Vec<_> = items.iter().skip(1).step_by(2).map(&of).collect();
+        (even.join().expect("a figure never panics"), odd)
+    });
+    let (mut even, mut odd) = (even.into_iter(), odd.into_iter());
+    (0..items.len()).filter_map(|nth| if nth % 2 == 0 { even.next() } else { odd.next() }).collect()
+}
+
 /// Mean of numbers; 0 of none.
 #[must_use]
 pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
@@ -102,6 +114,16 @@ mod tests {
         let values = cross_fitted(&curves, 5);
         assert!((values[9] + 1.0).abs() < 1e-9, "{values:?}");
         assert_eq!(best_threshold([[1.0, 2.0, 2.0, 2.0, 0.0].as_slice()].into_iter()), 2);
+    }
+
+    /// Scenario: seven items, one, none.
+    /// Guarantees: their order is kept.
+    #[test]
+    fn threads_keep_the_order() {
+        for n in [0, 1, 7] {
+            let items: Vec<usize> = (0..n).collect();
+            assert_eq!(by_two_threads(&items, |item| *item), items);
+        }
     }
 
     /// Scenario: the mean of a hundred numbers from 0 to 99.

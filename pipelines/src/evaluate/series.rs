@@ -15,7 +15,7 @@ use engine::time::clock::Clock;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use models::bank::{AdmissionParams, Judged};
-use models::univariate::SurpriseParams;
+use models::univariate::{Periods, SurpriseParams};
 
 use super::canaryrec::RecordingError;
 use crate::config::read_texts;
@@ -99,19 +99,25 @@ impl SeriesDetector {
         Self(SeriesParams { admission, ..Self::full().0 })
     }
 
+    /// Production's way with other settings of the full tier; `None` if they are out of range.
+    #[must_use]
+    pub(super) fn with(params: SurpriseParams) -> Option<Self> {
+        Some(Self(SeriesParams { surprise: params.check().ok()?, ..Self::full().0 }))
+    }
+
     /// Without some parts of the full tier, to see what they are worth; `None` if no view is left or one does not exist.
     #[must_use]
     pub fn without(parts: &[DetectorPart]) -> Option<Self> {
         let mut params = SurpriseParams::default();
         for part in parts {
             match part {
-                DetectorPart::Rhythm => params.learns_rhythm = false,
+                DetectorPart::Rhythm => params.periods = Periods::None,
                 DetectorPart::View(view) => {
                     params.views &= !1_u32.checked_shl(*view).filter(|bit| params.views & bit != 0)?;
                 }
             }
         }
-        Some(Self(SeriesParams { surprise: params.check().ok()?, ..Self::full().0 }))
+        Self::with(params)
     }
 
     pub(super) fn params(&self) -> &SeriesParams {

@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 
 /// Nodes of a histogram of the full tier.
 pub(crate) const NODES: usize = 24;
-/// Visits at the two nodes of an outer cell below which the range ends before it.
-const AGED_VISITS: f32 = 0.005;
 
 /// One histogram of `N` nodes; 12 + 4 `N` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -112,9 +110,10 @@ impl<const N: usize> RangeHistogram<N> {
         self.total *= factor;
     }
 
-    /// Lets the range end where it was hardly visited for long: cuts at most one cell on either side.
-    pub(crate) fn age(&mut self, weight: f32) {
-        let faint = |node: usize| self.mass[node] + self.mass[node + 1] < AGED_VISITS * weight;
+    /// Lets the range end where it was hardly visited for long, with less than `mass` at the two nodes of an outer cell: cuts at
+    /// most one cell on either side.
+    pub(crate) fn age(&mut self, mass: f32) {
+        let faint = |node: usize| self.mass[node] + self.mass[node + 1] < mass;
         let cell = (self.high - self.low) / (N - 1) as f32;
         let low = if faint(0) { self.low + cell } else { self.low };
         let high = if faint(N - 2) { self.high - cell } else { self.high };
@@ -213,11 +212,11 @@ mod tests {
         let mut histogram = RangeHistogram::<NODES>::EMPTY;
         (0..100).for_each(|nth| visit(&mut histogram, (nth % 10) as f32, 1.0));
         visit(&mut histogram, 1000.0, 1.0);
-        histogram.age(1.0);
+        histogram.age(0.005);
         assert_eq!(histogram.high, 1000.0);
         for _ in 0..200 {
             (0..100).for_each(|nth| visit(&mut histogram, (nth % 10) as f32, 1000.0));
-            histogram.age(1000.0);
+            histogram.age(5.0);
         }
         assert!(histogram.high < 400.0 && histogram.high >= 9.0 && histogram.low == 0.0, "{histogram:?}");
     }

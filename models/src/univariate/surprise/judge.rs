@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::Calendar;
 use super::histogram::{Mark, RangeHistogram, log10};
 use super::pace::Pace;
-use super::params::SurpriseParams;
+use super::params::{Periods, SurpriseParams};
 use super::profile::{self, Place, Slot, Teaching, Usual};
 use super::rhythm::{Beat, Moment, Rhythm, Taught};
 use super::shape::{Course, Shape};
@@ -19,14 +19,11 @@ const SECS_PER_HOUR: f32 = 3_600.0;
 const SECS_PER_MINUTE: f32 = 60.0;
 /// Largest distance from the first value; beyond it squares would leave the range of `f32`.
 const REACH: f64 = 1e18;
-/// Deviations that the slow level and the usual error take at most.
-const CLIP: f32 = 6.0;
 /// A residual of so many usual errors is extreme, once this many residuals were seen.
 const EXTREME: f32 = 5.0;
 const KNOWN_RESIDUALS: f32 = 200.0;
 /// Net extreme points in a row that teach little; after them the extreme is the new normal.
 const EXTREME_DAMPED: f32 = 100.0;
-const DAMPED: f32 = 0.1;
 /// Unclipped points at the start.
 const START_POINTS: u32 = 50;
 /// How fast `offset` follows today, per step.
@@ -221,15 +218,18 @@ pub(crate) fn look(
     let origin = if short.points == 0 { x.clamp(-REACH, REACH) } else { short.origin };
     let value = (x - origin).clamp(-REACH, REACH) as f32;
     let steps = if short.points == 0 { 1.0 } else { short.pace.steps(at.saturating_sub(short.last_at)) };
+    let steps = steps.min(params.gap_steps_max as f32);
     let (place, moment) = (Place::at(local_secs), Moment::of(local_secs));
-    let rhythm =
-        if params.learns_rhythm { short.beat.beside_the_day(known.rhythm, moment) } else { (0.0, None) };
+    let rhythm = match params.periods {
+        Periods::None => (0.0, None),
+        Periods::Week | Periods::Found => short.beat.beside_the_day(known.rhythm, moment),
+    };
     let usual = profile::usual(known.slots, place);
     let usual = usual.map(|usual| Usual { level: usual.level + rhythm.0, ..usual });
     let yard = short.yard();
     let (averages, views) = short.averages.peek(value, steps, usual, &yard);
     let mut marks = [Mark::NOWHERE; SIGNALS];
-    let surprise = mean_surprise(params.views, known.front, &views, &mut marks);
+    let surprise = mean_surprise(params, known.front, &views, &mut marks);
     // the power of one step is the factor itself
     let fading = if steps == 1.0 { params.hold as f32 } else { libm::powf(params.hold as f32, steps) };
     let held = surprise.of_all.max(short.held * fading);
@@ -264,9 +264,15 @@ struct MeanSurprises {
     strongest: usize,
 }
 
-/// (mean of s^1.5)^(1/1.5) over the views that count, over those of them that are of the point itself, and the largest s. An
+/// (mean of s^p)^(1/p) over the views that count, over those of them that are of the point itself, and the largest s. An
 /// absent view counts as no surprise. Also where each view lies.
-fn mean_surprise(counted: u32, front: &Front, views: &Signals, marks: &mut [Mark; SIGNALS]) -> MeanSurprises {
+fn mean_surprise(
+    params: &SurpriseParams,
+    front: &Front,
+    views: &Signals,
+    marks: &mut [Mark; SIGNALS],
+) -> MeanSurprises {
+    let counted = params.views;
     let mut surprises = [1.0_f32; SIGNALS];
     for (nth, ((histogram, view), mark)) in front.histograms.iter().zip(views).zip(marks).enumerate() {
         if !view.is_nan() && counted >> nth & 1 == 1 {
@@ -276,7 +282,7 @@ fn mean_surprise(counted: u32, front: &Front, views: &Signals, marks: &mut [Mark
     }
     // whole arrays at a time, without a branch
     let surprises = surprises.map(|rarity| log10(rarity.max(1.0)));
-    let parts = surprises.map(|surprise| surprise * libm::sqrtf(surprise));
+    let parts = raised(surprises, params.power as f32);
     let (mut of_all, mut of_the_point) = (0.0_f32, 0.0_f32);
     let (mut strongest, mut most) = (0, 0.0_f32);
     for (nth, (surprise, part)) in surprises.into_iter().zip(parts).enumerate() {
@@ -286,15 +292,26 @@ fn mean_surprise(counted: u32, front: &Front, views: &Signals, marks: &mut [Mark
             (strongest, most) = (nth, surprise);
         }
     }
-    let mean = |sum: f32, views: u32| {
-        let mean = sum / views.count_ones().max(1) as f32;
-        libm::cbrtf(mean * mean)
-    };
+    let mean = |sum: f32, views: u32| root(sum / views.count_ones().max(1) as f32, params.power as f32);
     MeanSurprises {
         of_all: mean(of_all, counted),
         of_the_point: mean(of_the_point, counted & OF_THE_POINT),
         strongest,
     }
+}
+
+/// Numbers to a power; the usual one costs a square root.
+fn raised(numbers: [f32; SIGNALS], power: f32) -> [f32; SIGNALS] {
+    if power == 1.5 {
+        numbers.map(|number| number * libm::sqrtf(number))
+    } else {
+        numbers.map(|number| libm::powf(number, power))
+    }
+}
+
+/// The number of which it is the power.
+fn root(raised: f32, power: f32) -> f32 {
+    if power == 1.5 { libm::cbrtf(raised * raised) } else { libm::powf(raised, 1.0 / power) }
 }
 
 /// Takes the point into the short memory: averages, course and held score, but nothing that says what is normal.
@@ -313,7 +330,7 @@ pub(crate) fn note(short: &mut Short, look: &Look) {
 /// Takes the point, already noted, into the model.
 pub(crate) fn learn(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
     visit(params, model.front, look);
-    let damping = learn_residual(&mut model.front.short, look);
+    let damping = learn_residual(params, &mut model.front.short, look);
     learn_profile(params, model, look, damping);
     learn_rhythm(params, model, look);
     rebase(params, model);
@@ -329,7 +346,7 @@ fn visit(params: &SurpriseParams, front: &mut Front, look: &Look) {
         }
     }
     if short.points.is_multiple_of(AGE_POINTS) {
-        histograms.iter_mut().for_each(|histogram| histogram.age(weight));
+        histograms.iter_mut().for_each(|histogram| histogram.age(params.aged_visits as f32 * weight));
     }
     let interval_days = short.pace.interval_secs() / SECS_PER_DAY;
     let memory = (params.memory_days as f32 / interval_days).max(params.memory_points as f32);
@@ -345,16 +362,17 @@ fn visit(params: &SurpriseParams, front: &mut Front, look: &Look) {
 }
 
 /// Follows today's offset and the usual error; gives how much the point may teach the profile.
-fn learn_residual(short: &mut Short, look: &Look) -> f32 {
+fn learn_residual(params: &SurpriseParams, short: &mut Short, look: &Look) -> f32 {
     let Some(usual) = look.usual else { return 1.0 };
     let residual = look.value - usual.level;
     let extreme = short.residuals >= KNOWN_RESIDUALS && residual.abs() > EXTREME * short.usual_error;
     short.extremes = (short.extremes + if extreme { 1.0 } else { -1.0 }).clamp(0.0, 2.0 * EXTREME_DAMPED);
-    let damping = if extreme && short.extremes <= EXTREME_DAMPED { DAMPED } else { 1.0 };
+    let damping =
+        if extreme && short.extremes <= EXTREME_DAMPED { params.extreme_teaches as f32 } else { 1.0 };
     short.offset += OFFSET_RATE * damping * (residual - short.offset);
     short.residuals += 1.0;
     let clipped = if short.residuals > START_POINTS as f32 {
-        residual.abs().min(CLIP * short.usual_error)
+        residual.abs().min(params.clip_deviations as f32 * short.usual_error)
     } else {
         residual.abs()
     };
@@ -374,15 +392,16 @@ fn learn_profile(params: &SurpriseParams, model: &mut Model<'_>, look: &Look, da
 
 /// What the usual day without the rhythm would have been off by, and the level, teach the rhythm.
 fn learn_rhythm(params: &SurpriseParams, model: &mut Model<'_>, look: &Look) {
-    if !params.learns_rhythm || !look.ordinary_day {
+    if params.periods == Periods::None || !look.ordinary_day {
         return;
     }
     let short = &mut model.front.short;
     let taught = Taught {
         off_level: look.value - short.level,
         off_day: look.usual.map(|usual| look.value - usual.level + look.rhythm.0),
-        error_max: 2.0 * CLIP * short.usual_error,
+        error_max: 2.0 * params.clip_deviations as f32 * short.usual_error,
         hours: short.pace.interval_secs() / SECS_PER_HOUR,
+        periods: params.periods,
     };
     short.beat.learn(model.rhythm, (look.moment, look.rhythm.1), &taught);
 }
@@ -404,7 +423,7 @@ fn learn_level(params: &SurpriseParams, short: &mut Short, look: &Look) {
         short.level = look.value;
         return;
     }
-    let reach = CLIP * short.deviation;
+    let reach = params.clip_deviations as f32 * short.deviation;
     let off = look.value - short.level;
     let off = if short.points > START_POINTS { off.clamp(-reach, reach) } else { off };
     short.level += rate * off;

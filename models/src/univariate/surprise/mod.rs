@@ -18,7 +18,7 @@ mod tests;
 
 pub use calendar::{Calendar, ClockChange};
 pub use detector::{Lesson, MeanSurprise, Reading};
-pub use params::{SurpriseParams, SurpriseValidParams};
+pub use params::{Periods, SurpriseParams, SurpriseValidParams};
 pub use shape::Shape;
 
 /// The arithmetic and the parts of the state, for the columnar form.

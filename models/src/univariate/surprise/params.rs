@@ -5,6 +5,18 @@ use serde::{Deserialize, Serialize};
 use super::signals::SIGNALS;
 use crate::params::{Faults, ParamFaults};
 
+/// Which periods beside the day are learned, and used where they help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Periods {
+    /// None: the day is all that repeats.
+    None,
+    /// A week.
+    Week,
+    /// A week, or the period that is found in the last two weeks.
+    Found,
+}
+
 /// Settings as a person writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,8 +35,18 @@ pub struct SurpriseParams {
     pub hold: f64,
     /// Steps after which a lasting shift becomes the new baseline.
     pub rebase_steps: f64,
-    /// Whether a weekly or another period beside the day is learned, and used where it helps.
-    pub learns_rhythm: bool,
+    /// Which periods beside the day are learned, and used where they help.
+    pub periods: Periods,
+    /// Exponent of the mean over views: 1 is the plain mean, more gives the strongest more weight.
+    pub power: f64,
+    /// Visits at an outer cell of a range below which the range ends before it; 0 for a range that only grows.
+    pub aged_visits: f64,
+    /// What a value far from the usual day teaches at first, as a part of what any other does.
+    pub extreme_teaches: f64,
+    /// Deviations that the slow level and the usual error take at most of one point.
+    pub clip_deviations: f64,
+    /// Steps that a gap counts for at most.
+    pub gap_steps_max: f64,
     /// Which views count: bit n for the n-th of [`super::MeanSurprise::VIEWS`]. For ablation; all by default.
     pub views: u32,
 }
@@ -39,7 +61,12 @@ impl Default for SurpriseParams {
             profile_rate: 0.03,
             hold: 0.9,
             rebase_steps: 1440.0,
-            learns_rhythm: true,
+            periods: Periods::Found,
+            power: 1.5,
+            aged_visits: 0.005,
+            extreme_teaches: 0.1,
+            clip_deviations: 6.0,
+            gap_steps_max: 1e6,
             views: (1 << SIGNALS) - 1,
         }
     }
@@ -73,6 +100,11 @@ impl SurpriseParams {
         within("profile_rate", self.profile_rate, 1e-4, 1.0, "0.0001 to 1");
         within("hold", self.hold, 0.0, 0.999, "0 to 0.999");
         within("rebase_steps", self.rebase_steps, 10.0, 1e6, "10 to 1000000");
+        within("power", self.power, 1.0, 100.0, "1 to 100");
+        within("aged_visits", self.aged_visits, 0.0, 1.0, "0 to 1");
+        within("extreme_teaches", self.extreme_teaches, 0.001, 1.0, "0.001 to 1");
+        within("clip_deviations", self.clip_deviations, 1.0, 1e6, "1 to 1000000");
+        within("gap_steps_max", self.gap_steps_max, 1.0, 1e6, "1 to 1000000");
         let views = f64::from(self.views);
         within("views", views, 1.0, f64::from((1_u32 << SIGNALS) - 1), "at least one of the known bits");
         faults.done(SurpriseValidParams(self))

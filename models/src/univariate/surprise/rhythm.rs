@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::hours::Hours;
+use super::params::Periods;
 use super::profile::{narrow, wide};
 
 const SECS_PER_HOUR: i64 = 3_600;
@@ -88,6 +89,8 @@ pub(crate) struct Taught {
     pub(crate) error_max: f32,
     /// Time that the point stands for.
     pub(crate) hours: f32,
+    /// Which periods may be begun.
+    pub(crate) periods: Periods,
 }
 
 impl Beat {
@@ -137,7 +140,7 @@ impl Beat {
             self.compare(off_day, said, taught);
         }
         if moment.hour != self.open {
-            self.close(rhythm);
+            self.close(rhythm, taught.periods);
             (self.open, self.sum, self.points) = (moment.hour, 0.0, 0.0);
             self.near = self.around(rhythm, moment.hour);
         }
@@ -161,7 +164,7 @@ impl Beat {
     }
 
     /// The open hour is over.
-    fn close(&mut self, rhythm: &mut Rhythm) {
+    fn close(&mut self, rhythm: &mut Rhythm, periods: Periods) {
         if self.points == 0.0 {
             return;
         }
@@ -169,7 +172,7 @@ impl Beat {
         rhythm.hours.push(self.open, level);
         self.visit(rhythm, self.open, level);
         let ends_a_day = self.open.rem_euclid(HOURS_A_DAY as i64) == HOURS_A_DAY as i64 - 1;
-        if ends_a_day && !self.helps {
+        if ends_a_day && !self.helps && periods == Periods::Found {
             let found = rhythm.hours.period().map_or(WEEK, |hours| hours as u8);
             if found != self.period_hours {
                 self.begin(rhythm, found);

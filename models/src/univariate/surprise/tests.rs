@@ -126,8 +126,8 @@ fn rhythmic(draws: &mut Draws, nth: i64, beside: impl Fn(i64) -> f64) -> f64 {
 }
 
 /// A detector after six weeks of it, and its mean surprise in each hour of the last one.
-fn after_six_weeks(learns_rhythm: bool, seed: u64, beside: impl Fn(i64) -> f64) -> (MeanSurprise, Vec<f64>) {
-    let params = SurpriseParams { learns_rhythm, ..SurpriseParams::default() };
+fn after_six_weeks(periods: Periods, seed: u64, beside: impl Fn(i64) -> f64) -> (MeanSurprise, Vec<f64>) {
+    let params = SurpriseParams { periods, ..SurpriseParams::default() };
     let (mut detector, mut draws) = (MeanSurprise::new(&params.check().unwrap()), Draws::new(seed));
     let mut hours = vec![0.0; 168];
     for nth in 0..6 * 7 * 288 {
@@ -149,8 +149,8 @@ fn a_rhythm_beside_the_day_is_learned() {
     for seed in 0..5 {
         println!("seed {seed}");
         let check = |period: Option<u8>, beside: &dyn Fn(i64) -> f64, odd: &dyn Fn(usize) -> bool| {
-            let (knows, with) = after_six_weeks(true, seed, beside);
-            let (_, without) = after_six_weeks(false, seed, beside);
+            let (knows, with) = after_six_weeks(Periods::Found, seed, beside);
+            let (_, without) = after_six_weeks(Periods::None, seed, beside);
             assert_eq!(knows.period_hours(), period, "seed {seed}");
             let mean = |hours: &[f64]| {
                 let odd: Vec<f64> = (0..168).filter(|hour| odd(*hour)).map(|hour| hours[hour]).collect();

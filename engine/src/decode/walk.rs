@@ -74,6 +74,20 @@ impl<'a> Joined<'a> {
         }
     }
 
+    /// Merges another piece of a message that usually stands in one: no field may begin in one piece and end in the
+    /// next.
+    #[inline(always)]
+    pub(super) fn merge(&mut self, piece: &'a [u8]) -> Result<(), WireFault> {
+        if !self.0.is_empty() {
+            if self.is_whole() {
+                check_fields(&self.0)?;
+            }
+            check_fields(piece)?;
+        }
+        self.add(piece);
+        Ok(())
+    }
+
     #[inline(always)]
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
@@ -84,6 +98,16 @@ impl<'a> Joined<'a> {
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.0, Cow::Borrowed(_))
     }
+}
+
+/// Passes over fields of whatever message.
+#[cold]
+fn check_fields(message: &[u8]) -> Result<(), WireFault> {
+    let mut reader = Reader::of(message);
+    while let Some(tag) = reader.tag()? {
+        reader.skip(tag, Known::of(&[]))?;
+    }
+    Ok(())
 }
 
 /// The `Resource*` messages of a request.
@@ -108,7 +132,7 @@ pub(super) fn speaker(envelope: &[u8], speakers: Speakers) -> Result<Joined<'_>,
     let mut reader = Reader::of(envelope);
     while let Some(tag) = reader.tag()? {
         match tag {
-            SPEAKER => speaker.add(reader.bytes()?),
+            SPEAKER => speaker.merge(reader.bytes()?)?,
             _ if speakers == Speakers::First => break,
             SAID => reader.bytes().map(|_| ())?,
             SCHEMA => reader.text().map(|_| ())?,
@@ -152,7 +176,7 @@ pub(super) fn each_said_by<'a>(
     while let Some(tag) = reader.tag()? {
         match tag {
             SAID => each(reader.bytes()?)?,
-            SPEAKER => speaker.add(reader.bytes()?),
+            SPEAKER => speaker.merge(reader.bytes()?)?,
             SCHEMA => reader.text().map(|_| ())?,
             other => reader.skip(other, ENVELOPE)?,
         }

@@ -105,7 +105,10 @@ fn every_fault_has_its_name() {
     let deep = |n: usize| attribute(&(0..n).fold(nest(1, b"x"), |inner, _| nest(5, &nest(1, &inner))));
     let twice = point(&nest(7, &[nest(2, b""), nest(2, b"")].concat()));
     let two_keys = point(&nest(7, &[nest(1, b"\xff"), nest(1, b"k")].concat()));
+    // who speaks, in two pieces: a field may not begin in one and end in the other
+    let torn = nest(1, &[nest(1, &[0x61]), nest(1, &nest(1, &nest(1, b"k123")))].concat());
     for (body, expected) in [
+        (torn, Some(WireFault::Truncated)),
         (two_keys, Some(WireFault::Repeated)),
         (vec![0x0a, 5, 1], Some(WireFault::Truncated)),
         (vec![0x40, 0xff], Some(WireFault::Truncated)),

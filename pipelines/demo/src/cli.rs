@@ -59,7 +59,7 @@ pub struct Options {
     #[arg(long)]
     pub minutes: Option<f64>,
     /// How often pods export spans; lines twice as often, metrics 2.5 times as seldom; 200ms to 5s
-    #[arg(long, default_value = "2s")]
+    #[arg(long, default_value = "1s")]
     pub export_interval: String,
     /// Requests per second at the front, 5 to 500
     #[arg(long, default_value_t = 200.0)]

@@ -116,7 +116,7 @@ fn kind_of(kind: SignalKind) -> RecordKind {
 fn rehearse(fault: Fault, seed: u64, pace: Pace) -> Rehearsed {
     let mut rig = Rig::new(&read_files(&[], &[]).unwrap()).unwrap();
     let story = Story::write(fault, seed, pace);
-    let intervals = Intervals { spans: 2 * SECOND, lines: SECOND, metrics: 5 * SECOND, memory: SECOND };
+    let intervals = Intervals::by_spans(export_interval());
     let (mut shop, mut outbox) = (Shop::new(seed, 200.0, START), Outbox::new(seed, intervals));
     let mut seen = Rehearsed { service: story.service_name(), ..Rehearsed::default() };
     let ends_at_secs = if fault.is_real() { pace.healthy_secs + 60.0 } else { story.ends_at_secs };
@@ -196,6 +196,12 @@ fn other_seeds() -> Option<std::ops::Range<u64>> {
     let text = std::env::var("SEEDS").ok()?;
     let (from, to) = text.split_once("..").unwrap();
     Some(from.parse().unwrap()..to.parse().unwrap())
+}
+
+/// How often pods export spans: as the demo does by default, or `EXPORT_MS=5000`.
+#[expect(clippy::disallowed_methods, reason = "as for the seeds")]
+fn export_interval() -> UnixNanos {
+    std::env::var("EXPORT_MS").map_or(SECOND, |ms| ms.parse::<UnixNanos>().unwrap() * SECOND / 1000)
 }
 
 /// Scenario: a version that takes 1.5 times as long, one good deploy after the start, under six seeds.

@@ -73,8 +73,7 @@ impl Stage {
         let manifests: Vec<Manifest> = SERVICES.iter().map(first_manifest).collect();
         let repository = Repository::create(place.dir(), &manifests, now / SECOND - FIRST_COMMIT_AGE_SECS)?;
         let head = repository.head()?.unwrap_or_default();
-        let spans = plan.export_interval.as_nanos() as UnixNanos;
-        let intervals = Intervals { spans, lines: spans / 2, metrics: spans * 5 / 2, memory: SECOND };
+        let intervals = Intervals::by_spans(plan.export_interval.as_nanos() as UnixNanos);
         let timeline = Timeline::new(story.fault, seed, story.service_name());
         let mut stage = Self {
             shop: Shop::new(seed, plan.front_rps, now),

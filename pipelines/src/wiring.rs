@@ -17,12 +17,13 @@ use crate::changes::{Announced, Announcement};
 use crate::config::Plan;
 use crate::event;
 use crate::features::{FeatureParams, Features};
+use crate::history::{FamilyCounts, History};
 use crate::incident::{Around, IncidentCounts, Incidents};
 use crate::scoring::{Scoring, ScoringCounts, ScoringParams, SeriesParams, VerdictBoard};
 use crate::topology::CallGraph;
 
 /// Version of the layout of [`Judge`]'s state.
-const STATE_VERSION: u32 = 16;
+const STATE_VERSION: u32 = 17;
 const NAME: &str = "judge";
 
 /// What the operator counts besides its output.
@@ -53,6 +54,8 @@ pub struct JudgeReport {
     pub incidents: IncidentCounts,
     /// Open incidents.
     pub open_incidents: usize,
+    /// Of the families of those that ended.
+    pub families: FamilyCounts,
     /// The same when the state was restored: what was counted before this process.
     pub base: Option<Arc<JudgeReport>>,
 }
@@ -66,6 +69,7 @@ pub struct Judge {
     announced: Announced,
     scoring: Scoring,
     incidents: Incidents,
+    history: History,
     counts: JudgeCounts,
     base: Option<Arc<JudgeReport>>,
     board: watch::Sender<VerdictBoard>,
@@ -134,6 +138,7 @@ impl Judge {
             announced: Announced::default(),
             scoring: Scoring::new(params),
             incidents: Incidents::new(plan.limits.incidents),
+            history: History::default(),
             counts: JudgeCounts::default(),
             base: None,
             board: boards.board.clone(),
@@ -146,9 +151,11 @@ impl Judge {
             RecordKind::Change => {
                 Announcement::from_json(body, arrived_at).map(|change| self.announced.take(change))
             }
-            RecordKind::Outcome => {
-                read_outcome(body).map(|outcome| self.incidents.on_outcome(outcome, event::incident_id))
-            }
+            RecordKind::Outcome => read_outcome(body).map(|outcome| {
+                if let Some(late) = self.incidents.on_outcome(outcome, event::incident_id) {
+                    self.history.on_late_outcome(&late);
+                }
+            }),
             _ => Ok(()),
         };
         self.counts.messages_unreadable += u64::from(readable.is_err());
@@ -174,13 +181,14 @@ impl Judge {
             scoring: self.scoring.counts(),
             incidents: self.incidents.counts(),
             open_incidents: self.incidents.iter().count(),
+            families: self.history.counts(),
             base: self.base.clone(),
         }
     }
 }
 
-/// What [`Judge::save`] puts together: features, calls, announcements, scoring, incidents, counts.
-type SavedParts = (StateBlob, CallGraph, Announced, Vec<u8>, Vec<u8>, JudgeCounts);
+/// What [`Judge::save`] puts together: features, calls, announcements, scoring, incidents, history, counts.
+type SavedParts = (StateBlob, CallGraph, Announced, Vec<u8>, Vec<u8>, History, JudgeCounts);
 
 /// An outcome, plain or as the data of a structured CloudEvent.
 fn read_outcome(body: &[u8]) -> Result<Outcome, contract::ContractError> {
@@ -226,7 +234,8 @@ impl Operator for Judge {
             let suspect = notice.incident.key.suspect.as_ref();
             let capsule =
                 suspect.and_then(|suspect| self.scoring.capsule(&notice.incident.key.service, suspect));
-            let event = event::build(&notice, self.origin, capsule);
+            let family = self.history.on_notice(&notice, &event::incident_id(&notice.incident));
+            let event = event::build(&notice, self.origin, capsule, family);
             self.counts.note(&event);
             out.messages.push(event::message(event));
         }
@@ -241,6 +250,7 @@ impl Operator for Judge {
             &self.announced,
             self.scoring.save(),
             self.incidents.save(),
+            &self.history,
             &self.counts,
         );
         let bytes = postcard::to_stdvec(&parts).expect("plain values always serialise");
@@ -258,12 +268,13 @@ impl Operator for Judge {
         let damaged =
             |why: String| EngineError::Damaged { what: "operator state", place: NAME.to_owned(), why };
         let parts: Result<SavedParts, _> = postcard::from_bytes(&blob.bytes);
-        let (features, graph, announced, scoring, incidents, counts) =
+        let (features, graph, announced, scoring, incidents, history, counts) =
             parts.map_err(|e| damaged(e.to_string()))?;
         self.features.load(&features)?;
         self.scoring.load(&scoring).map_err(damaged)?;
         self.incidents.load(&incidents).map_err(|e| damaged(e.to_string()))?;
         (self.graph, self.announced, self.counts) = (graph, announced, counts);
+        self.history = history;
         self.base = None;
         self.base = Some(Arc::new(self.report_now()));
         self.publish_report();

@@ -44,11 +44,11 @@ fn published_schemas_are_the_generated_ones() {
     );
 }
 
-/// Scenario: one word of each kind as version 1 wrote it, an event of before capsules among them. Guarantees: read, with
+/// Scenario: one word of each kind as version 1 wrote it, an event of before capsules and one with a family among them. Guarantees: read, with
 /// a digest that fits, and written again as it was.
 #[test]
 fn what_version_1_said_stays_readable() {
-    for name in ["risk-event.json", "risk-event-before-capsules.json"] {
+    for name in ["risk-event.json", "risk-event-before-capsules.json", "risk-event-with-family.json"] {
         let line = text(&format!("testdata/contract/v1/{name}"));
         let event: CloudEvent<RiskEvent> = serde_json::from_str(&line).unwrap();
         event.check().unwrap();

@@ -107,8 +107,8 @@ fn crates_keep_to_the_allowed_edges() {
 }
 
 /// The stages from left to right.
-const STAGES: [&str; 8] =
-    ["features", "topology", "scoring", "changes", "incident", "risk", "event", "wiring"];
+const STAGES: [&str; 9] =
+    ["features", "topology", "scoring", "changes", "incident", "risk", "history", "event", "wiring"];
 
 /// Scenario: every stage's sources. Guarantees: a stage uses what lies to its left, never what lies to its right.
 #[test]

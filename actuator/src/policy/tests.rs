@@ -80,6 +80,7 @@ fn event(now: Timestamp, edit: impl FnOnce(&mut RiskEvent)) -> RiskEvent {
         counter_evidence: vec![],
         causes: vec![],
         similar: vec![],
+        family: None,
         forecast: None,
         recommended: vec![Recommendation {
             action: RemedyKind::GitRevert,

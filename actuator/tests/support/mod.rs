@@ -206,6 +206,7 @@ pub fn event_with(edit: impl FnOnce(&mut RiskEvent)) -> RiskEvent {
         counter_evidence: vec![],
         causes: vec![],
         similar: vec![],
+        family: None,
         forecast: None,
         recommended: vec![Recommendation {
             action: RemedyKind::GitRevert,

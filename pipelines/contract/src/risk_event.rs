@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Capsule, Change, CloudEvent, ContractError, SPEC_VERSION, Scope, Timestamp, id};
+use crate::{Capsule, Change, CloudEvent, ContractError, Family, SPEC_VERSION, Scope, Timestamp, id};
 
 /// Version of [`RiskEvent`] on the wire.
 pub const RISK_SCHEMA_VERSION: &str = "1";
@@ -232,6 +232,10 @@ pub struct RiskEvent {
     pub causes: Vec<Cause>,
     /// Failures of the past that looked alike.
     pub similar: Vec<Similar>,
+    /// Incidents of its kind that ended before it; absent where nothing like it was seen, and in events of before families
+    /// existed. For information: neither the assessment nor the digest rests on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
     /// When something runs out.
     pub forecast: Option<Forecast>,
     /// What should be done, best first.

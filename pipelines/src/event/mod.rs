@@ -4,7 +4,7 @@
 //! not hold. What it does not do: weigh (`risk`) or send (`wiring`).
 
 use contract::{
-    Capsule, Cause, CloudEvent, Evidence, Level, Origin, RISK_SCHEMA_VERSION, RemedyKind, RiskEvent,
+    Capsule, Cause, CloudEvent, Evidence, Family, Level, Origin, RISK_SCHEMA_VERSION, RemedyKind, RiskEvent,
     RiskStatus, Rule, Timestamp, Window, rounded,
 };
 use engine::operator::Message;
@@ -23,9 +23,9 @@ pub fn incident_id(incident: &Incident) -> String {
     contract::incident_id(&incident.key.scope(), at, incident.first_rule.as_str())
 }
 
-/// The event of a notice; `capsule` is what its judgement can be made again from.
+/// The event of a notice; `capsule` is what its judgement can be made again from, `family` what ended before and was like it.
 #[must_use]
-pub fn build(notice: &Notice, origin: Origin, capsule: Option<Capsule>) -> RiskEvent {
+pub fn build(notice: &Notice, origin: Origin, capsule: Option<Capsule>, family: Option<Family>) -> RiskEvent {
     let incident = &notice.incident;
     let (evidence, counter_evidence) = evidence_of(incident);
     let scope = incident.key.scope();
@@ -46,6 +46,7 @@ pub fn build(notice: &Notice, origin: Origin, capsule: Option<Capsule>) -> RiskE
         evidence,
         counter_evidence,
         similar: Vec::new(),
+        family,
         forecast: incident.leading().and_then(|lead| lead.forecast.clone()),
         recommended: if notice.status == RiskStatus::Resolved {
             Vec::new()
@@ -132,10 +133,23 @@ fn explain(notice: &Notice, event: &RiskEvent) -> String {
         sentences.push(format!("Callers show it too: {}.", symptoms.join(", ")));
     }
     sentences.extend(level_in_words(incident));
+    sentences.extend(event.family.as_ref().map(family_in_words));
     if let Some(outcome) = incident.outcomes.last() {
         sentences.push(format!("Actuator: {} {}: {}.", outcome.action, outcome.target, outcome.reason));
     }
     sentences.join(" ")
+}
+
+/// What is known of incidents like this one.
+fn family_in_words(family: &Family) -> String {
+    let (times, services) = (family.members, family.services.join(", "));
+    let seen = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+    format!(
+        "Seen before {seen} ({}), last at {} on {services}; ended: {}.",
+        family.name,
+        family.last_at,
+        family.ended()
+    )
 }
 
 /// Why the level is not what is asked for now, or is less than it was.

@@ -1,6 +1,6 @@
 //! The words of an explanation, line by line.
 
-use contract::{Capsule, CloudEvent, Evidence, RiskEvent};
+use contract::{Capsule, CloudEvent, Evidence, Family, RiskEvent};
 use serde::Serialize;
 
 use super::rules::sentence;
@@ -27,6 +27,7 @@ pub fn words(event: &CloudEvent<RiskEvent>) -> Vec<String> {
     section(&mut lines, "Seen, against what was expected", &data.evidence);
     section(&mut lines, "Against it, or ruled out", &data.counter_evidence);
     lines.extend(causes(data));
+    lines.extend(data.family.iter().flat_map(family));
     if let Some(capsule) = &data.capsule {
         lines.extend(facts(capsule));
     }
@@ -111,6 +112,25 @@ fn causes(data: &RiskEvent) -> Vec<String> {
     for remedy in &data.recommended {
         lines.push(format!("Recommended: {} of {}: {}", word(&remedy.action), remedy.target, remedy.reason));
     }
+    lines
+}
+
+fn family(family: &Family) -> Vec<String> {
+    let list = |title: &str, traits: &[String]| {
+        (!traits.is_empty()).then(|| format!("  {title}: {}", traits.join(", ")))
+    };
+    let mut lines = vec![
+        String::new(),
+        format!("Seen before: {} (family {}), {} incident(s)", family.name, family.id, family.members),
+        format!("  from {} to {}, on {}", family.first_at, family.last_at, family.services.join(", ")),
+        format!("  ended: {}", family.ended()),
+    ];
+    lines.extend(list("this one shares", &family.shared));
+    lines.extend(list("lacks so far", &family.missing));
+    lines.extend(list("shows besides", &family.unusual));
+    let nearest = family.nearest_incident.as_ref().map(|id| format!("; most like incident {id}"));
+    lines.push(format!("  likeness {}{}", family.likeness, nearest.unwrap_or_default()));
+    lines.push("  For information: no level and no recommendation rests on it.".to_owned());
     lines
 }
 

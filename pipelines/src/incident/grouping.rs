@@ -6,6 +6,7 @@ use contract::{Change, Level, Outcome};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::{Deserialize, Serialize};
 
+use super::revision::ABSORBED;
 use super::{Incident, IncidentKey, Notice};
 use crate::features::ServiceKey;
 use crate::scoring::{Finding, Statement};
@@ -120,12 +121,14 @@ impl Incidents {
         notices
     }
 
-    /// Notes what the actuator did; gives the notice that tells it.
-    pub fn on_outcome(&mut self, outcome: Outcome, id_of: impl Fn(&Incident) -> String) {
-        if let Some(incident) = self.open.values_mut().find(|incident| id_of(incident) == outcome.incident_id)
-        {
-            incident.take_outcome(outcome);
-        }
+    /// Notes what the actuator did; gives it back if no such incident is open.
+    pub fn on_outcome(&mut self, outcome: Outcome, id_of: impl Fn(&Incident) -> String) -> Option<Outcome> {
+        let Some(incident) = self.open.values_mut().find(|incident| id_of(incident) == outcome.incident_id)
+        else {
+            return Some(outcome);
+        };
+        incident.take_outcome(outcome);
+        None
     }
 
     /// Whether a symptom waits: it has no suspect and no incident, and on the service itself, or on one that it calls, a
@@ -194,7 +197,7 @@ impl Incidents {
             if symptom.revision > 0 {
                 self.counts.resolved += 1;
                 let to = home.suspect.as_ref().map_or_else(String::new, |suspect| suspect.names()[0].clone());
-                let reason = format!("explained by the change of {} to {to}", home.service.service);
+                let reason = format!("{ABSORBED}{} to {to}", home.service.service);
                 notices.push(symptom.resolve(at, reason));
             }
         }

@@ -84,6 +84,17 @@ pub struct Notice {
     pub resolution: Option<String>,
 }
 
+/// How the end of an incident is told that became part of another one.
+pub(super) const ABSORBED: &str = "explained by the change of ";
+
+impl Notice {
+    /// Whether it is over because another incident explains it.
+    #[must_use]
+    pub fn is_absorbed(&self) -> bool {
+        self.resolution.as_ref().is_some_and(|reason| reason.starts_with(ABSORBED))
+    }
+}
+
 impl Incident {
     /// Opens an incident by its first finding.
     #[must_use]

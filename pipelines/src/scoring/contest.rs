@@ -188,8 +188,7 @@ impl Contest {
             self.heir = None;
             self.warmup.begin();
             self.phase = Phase::Stable(suspect.stable.clone());
-            let [new, stable] = suspect.names();
-            let reason = format!("{new} is gone and {stable} serves");
+            let reason = suspect.in_words_gone();
             return vec![Turn::Ended(suspect, reason)];
         }
         // what is suspected is not promoted by surviving: it stays suspected until it is gone

@@ -134,6 +134,13 @@ impl Suspect {
         })
     }
 
+    /// That the new arm has gone and the one before serves: why an incident is over.
+    #[must_use]
+    pub fn in_words_gone(&self) -> String {
+        let [new, stable] = self.names();
+        format!("{new} is gone and {stable} serves")
+    }
+
     /// The suspected version of a service, on the wire.
     #[must_use]
     pub fn scope(&self, service: &ServiceKey) -> Scope {

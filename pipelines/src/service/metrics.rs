@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::telemetry::{Metric, MetricKind, MetricSpec, Telemetry};
 
+use crate::history::FamilyCounts;
 use crate::scoring::SeriesCounts;
 use crate::wiring::JudgeReport;
 
@@ -12,6 +13,27 @@ const OPEN_INCIDENTS: MetricSpec = MetricSpec {
     kind: MetricKind::Gauge,
     labels: &[],
     help: "Incidents that are open now.",
+};
+
+const INCIDENT_FAMILIES: MetricSpec = MetricSpec {
+    name: "bellwether_incident_families",
+    kind: MetricKind::Gauge,
+    labels: &[],
+    help: "Families of incidents that ended, of all tenants.",
+};
+
+const INCIDENTS_REMEMBERED: MetricSpec = MetricSpec {
+    name: "bellwether_incidents_remembered",
+    kind: MetricKind::Gauge,
+    labels: &[],
+    help: "Incidents that ended and are remembered one by one.",
+};
+
+const INCIDENTS_COMPARED: MetricSpec = MetricSpec {
+    name: "bellwether_incidents_compared_total",
+    kind: MetricKind::Counter,
+    labels: &["seen"],
+    help: "Incidents opened, by whether one like it had ended before (before) or not (new).",
 };
 
 const LOG_TEMPLATES: MetricSpec = MetricSpec {
@@ -76,6 +98,7 @@ pub(crate) struct JudgeMetrics {
     last: Option<BTreeMap<(&'static str, &'static str), u64>>,
     events: Option<[[u64; 3]; 3]>,
     series: Option<SeriesCounts>,
+    families: Option<FamilyCounts>,
 }
 
 impl JudgeMetrics {
@@ -99,6 +122,9 @@ impl JudgeMetrics {
         let known = base.map_or_else(SeriesCounts::default, |base| base.scoring.series);
         let before = self.series.replace(report.scoring.series).unwrap_or(known);
         series(&report.scoring.series, &before, telemetry);
+        let known = base.map_or_else(FamilyCounts::default, |base| base.families);
+        let before = self.families.replace(report.families).unwrap_or(known);
+        families(&report.families, &before, telemetry);
         let restored = base.map_or_else(Default::default, |base| base.judge.risk_events);
         let before = self.events.replace(report.judge.risk_events).unwrap_or(restored);
         for (status, (now, before)) in STATUSES.iter().zip(report.judge.risk_events.iter().zip(before)) {
@@ -126,6 +152,19 @@ fn series(now: &SeriesCounts, before: &SeriesCounts, telemetry: &Telemetry) {
     count(Metric::StateEvicted.spec(), &["series", "silent"], |counts| counts.expired);
 }
 
+/// Families of incidents: what there is now, and what was counted since `before`.
+fn families(now: &FamilyCounts, before: &FamilyCounts, telemetry: &Telemetry) {
+    telemetry.gauge(INCIDENT_FAMILIES, &[]).set_count(now.families);
+    telemetry.gauge(INCIDENTS_REMEMBERED, &[]).set_count(now.incidents);
+    let count = |metric: MetricSpec, labels: &[&str], of: fn(&FamilyCounts) -> u64| {
+        telemetry.counter(metric, labels).add(of(now).saturating_sub(of(before)));
+    };
+    count(INCIDENTS_COMPARED, &["before"], |counts| counts.known);
+    count(INCIDENTS_COMPARED, &["new"], |counts| counts.new);
+    count(Metric::StateEvicted.spec(), &["incident_families", "full"], |counts| counts.evicted);
+    count(Metric::StateEvicted.spec(), &["incident_families", "merged"], |counts| counts.merged);
+}
+
 fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {
     let mut counts: BTreeMap<_, _> = report
         .features
@@ -139,6 +178,7 @@ fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {
     counts.insert(("scoring", "series_refused"), report.scoring.series.refused);
     counts.insert(("scoring", "cadence_changes"), report.scoring.cadence_changes);
     counts.insert(("incident", "refused"), report.incidents.refused);
+    counts.insert(("history", "refused"), report.families.refused);
     counts.insert(("judge", "messages_unreadable"), report.judge.messages_unreadable);
     counts
 }

@@ -87,8 +87,11 @@ fn row(spec: MetricSpec) -> String {
 }
 
 /// Metrics that the judging side adds to those of the engine.
-const OF_JUDGING: [&str; 8] = [
+const OF_JUDGING: [&str; 11] = [
     "bellwether_open_incidents",
+    "bellwether_incident_families",
+    "bellwether_incidents_remembered",
+    "bellwether_incidents_compared_total",
     "bellwether_log_templates_found",
     "bellwether_silent_reporters",
     "bellwether_judged_series",

@@ -9,6 +9,8 @@ mod changes;
 mod engine_process;
 mod http;
 mod kills;
+#[path = "../later_times/mod.rs"]
+mod later_times;
 #[path = "../queue_recording/mod.rs"]
 mod queue_recording;
 mod recording;

@@ -20,6 +20,8 @@ use pipelines::service::lane_config;
 use pipelines::wiring::Judge;
 use tokio::sync::watch;
 
+use crate::later_times::later_times;
+
 /// Nanoseconds since 1970 on the wall.
 #[expect(clippy::disallowed_methods, reason = "the engine under test reads the wall clock too")]
 pub(crate) fn wall() -> UnixNanos {
@@ -71,16 +73,6 @@ pub(crate) fn part(records: Vec<Record>, within: std::ops::Range<i64>) -> Vec<Re
     let first = records[0].arrived_at;
     let is_in = |record: &Record| within.contains(&((record.arrived_at - first) / NANOS_PER_SEC));
     records.into_iter().filter(is_in).collect()
-}
-
-/// Adds to every quoted number of 19 digits: times in OTLP JSON.
-fn later_times(text: &str, by: UnixNanos) -> String {
-    let is_time = |part: &str| part.len() == 19 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts = text.split('"').map(|part| match part.parse::<UnixNanos>() {
-        Ok(time) if is_time(part) => (time + by).to_string(),
-        _ => part.to_owned(),
-    });
-    parts.collect::<Vec<_>>().join("\"")
 }
 
 fn new_record(record: &Record) -> NewRecord {

@@ -40,6 +40,7 @@ fn event(service: &str, revision: u32, level: Level) -> CloudEvent<RiskEvent> {
         counter_evidence: Vec::new(),
         causes: Vec::new(),
         similar: Vec::new(),
+        family: None,
         forecast: None,
         recommended,
         rule: Rule { name: "canary_test".to_owned(), version: 1 },

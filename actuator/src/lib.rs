@@ -17,8 +17,6 @@ pub mod error;
 pub mod freeze;
 pub mod inbox;
 pub mod intake;
-#[cfg(feature = "kafka")]
-mod kafka;
 pub mod ledger;
 pub mod outcome;
 pub mod oversight;

@@ -7,8 +7,6 @@
 pub mod batch;
 pub mod decode;
 pub mod error;
-#[cfg(feature = "kafka")]
-mod kafka;
 pub mod log;
 pub mod operator;
 #[cfg(feature = "otlp")]

@@ -1,21 +1,21 @@
 //! Events from a Kafka topic: binary and structured mode, positions committed after the ledger holds the event.
 
+use brokers::{Followed, connect_to, tells_how_it_is};
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::Received;
 use super::backoff::Backoff;
 use super::verify::{Refusal, verify_binary, verify_structured};
 use crate::config::KafkaPlan;
 use crate::error::{ActuatorError, Result};
-use crate::kafka::{REPORTS_EVERY_MS, Sight};
 
 /// A Kafka topic as an intake.
 pub struct KafkaIntake {
-    consumer: StreamConsumer<Sight>,
+    consumer: StreamConsumer<Followed>,
     plan: KafkaPlan,
-    sight: Sight,
+    followed: Followed,
     topic: String,
     event_bytes_max: usize,
     open: Option<(String, i32, i64)>,
@@ -38,16 +38,16 @@ impl KafkaIntake {
     /// # Errors
     /// [`ActuatorError::Kafka`] if the client cannot be made.
     pub fn new(plan: &KafkaPlan, event_bytes_max: usize) -> Result<Self> {
-        let (plan, sight) = (plan.clone(), Sight::default());
-        let consumer = join(&plan, sight.clone())?;
+        let (plan, followed) = (plan.clone(), Followed::default());
+        let consumer = join(&plan, followed.clone())?;
         let (topic, backoff) = (plan.risk_events_topic.clone(), Backoff::default());
-        Ok(Self { consumer, plan, sight, topic, event_bytes_max, open: None, backoff, greeted: false })
+        Ok(Self { consumer, plan, followed, topic, event_bytes_max, open: None, backoff, greeted: false })
     }
 
     /// A new client in the place of one that knows no broker any more; it goes on where the group has committed.
     fn replace_client(&mut self) -> Result<()> {
-        self.sight = Sight::default();
-        let lost = std::mem::replace(&mut self.consumer, join(&self.plan, self.sight.clone())?);
+        self.followed = Followed::default();
+        let lost = std::mem::replace(&mut self.consumer, join(&self.plan, self.followed.clone())?);
         tokio::task::spawn_blocking(move || drop(lost));
         // its message comes again, and the ledger knows it
         self.open = None;
@@ -64,7 +64,7 @@ impl KafkaIntake {
         loop {
             let received = tokio::select! {
                 received = self.consumer.recv() => Some(received),
-                () = self.sight.lost() => None,
+                () = self.followed.lost() => None,
             };
             let Some(received) = received else {
                 let why = "the client has lost its way to the cluster and is replaced".to_owned();
@@ -109,24 +109,24 @@ impl KafkaIntake {
     }
 }
 
-fn join(plan: &KafkaPlan, sight: Sight) -> Result<StreamConsumer<Sight>> {
+fn join(plan: &KafkaPlan, followed: Followed) -> Result<StreamConsumer<Followed>> {
     let fault = |doing, error: rdkafka::error::KafkaError| ActuatorError::Kafka {
         doing,
         topic: plan.risk_events_topic.clone(),
         why: error.to_string(),
     };
-    let consumer: StreamConsumer<Sight> = ClientConfig::new()
-        .set("bootstrap.servers", plan.brokers.join(","))
+    let mut client = connect_to(&plan.brokers.join(","));
+    tells_how_it_is(&mut client);
+    let consumer: StreamConsumer<Followed> = client
         .set("group.id", &plan.group_id)
         .set("client.id", "bellwether-actuator")
-        .set("statistics.interval.ms", REPORTS_EVERY_MS)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("isolation.level", "read_committed")
         .set("queued.max.messages.kbytes", "16384")
-        .create_with_context(sight)
+        .create_with_context(followed)
         .map_err(|error| fault("open a consumer for", error))?;
     consumer.subscribe(&[&plan.risk_events_topic]).map_err(|error| fault("subscribe to", error))?;
     Ok(consumer)

@@ -3,19 +3,18 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use brokers::{Followed, connect_to, tells_how_it_is};
 use contract::Outcome;
-use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use super::{Delivery, envelope};
 use crate::config::KafkaPlan;
 use crate::error::{ActuatorError, Result};
-use crate::kafka::{REPORTS_EVERY_MS, Sight};
 
 /// Produces outcomes.
 pub struct KafkaSender {
-    producer: Mutex<(FutureProducer<Sight>, Sight)>,
+    producer: Mutex<(FutureProducer<Followed>, Followed)>,
     plan: KafkaPlan,
     topic: String,
 }
@@ -36,7 +35,7 @@ impl KafkaSender {
     }
 
     /// The producer; a new one if the old one knows no broker any more.
-    fn producer(&self) -> Result<FutureProducer<Sight>> {
+    fn producer(&self) -> Result<FutureProducer<Followed>> {
         let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
         if producer.1.is_lost() {
             *producer = open(&self.plan)?;
@@ -69,19 +68,19 @@ impl KafkaSender {
     }
 }
 
-fn open(plan: &KafkaPlan) -> Result<(FutureProducer<Sight>, Sight)> {
-    let sight = Sight::default();
-    let producer = ClientConfig::new()
-        .set("bootstrap.servers", plan.brokers.join(","))
+fn open(plan: &KafkaPlan) -> Result<(FutureProducer<Followed>, Followed)> {
+    let followed = Followed::default();
+    let mut client = connect_to(&plan.brokers.join(","));
+    tells_how_it_is(&mut client);
+    let producer = client
         .set("client.id", "bellwether-actuator")
-        .set("statistics.interval.ms", REPORTS_EVERY_MS)
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "30000")
-        .create_with_context(sight.clone());
+        .create_with_context(followed.clone());
     let producer = producer.map_err(|error: rdkafka::error::KafkaError| ActuatorError::Kafka {
         doing: "open a producer for",
         topic: plan.outcomes_topic.clone(),
         why: error.to_string(),
     })?;
-    Ok((producer, sight))
+    Ok((producer, followed))
 }

@@ -13,6 +13,7 @@ pub use topics::create_topics;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use brokers::{Followed, connect_to, tells_how_it_is};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
@@ -20,7 +21,6 @@ use rdkafka::producer::future_producer::{DeliveryFuture, FutureProducer, FutureR
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::error::{EngineError, Retry};
-use crate::kafka::{Followed, connect_to, tells_how_it_is};
 use crate::operator::Message;
 use crate::sink::{DeadLetter, DeadLetters, Sink};
 
@@ -170,7 +170,7 @@ impl KafkaSink {
         let delivered = tokio::select! {
             biased;
             delivered = delivery => delivered,
-            () = self.brokers.0.lost() => return Err(lost(&topic)),
+            () = self.brokers.lost() => return Err(lost(&topic)),
         };
         match delivered {
             Ok(Ok(_)) => Ok(()),
@@ -317,7 +317,7 @@ impl DeadLetters for KafkaDeadLetters {
             let record = FutureRecord::to(&self.topic).key(&key).payload(&value);
             let sent = tokio::select! {
                 sent = self.producer.send(record, Duration::from_secs(30)) => sent,
-                () = self.brokers.0.lost() => return Err(lost(&self.topic)),
+                () = self.brokers.lost() => return Err(lost(&self.topic)),
             };
             sent.map_err(|(error, _)| broker("write to", &self.topic, &error))?;
         }

@@ -2,9 +2,9 @@
 //!
 //! What this module does not do: connect.
 
+use brokers::{connect_to, tells_how_it_is};
 use rdkafka::ClientConfig;
 
-use crate::kafka::{connect_to, tells_how_it_is};
 use crate::record::{Encoding, RecordKind};
 
 /// Where a partition begins of which nothing is known.

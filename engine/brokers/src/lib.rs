@@ -1,4 +1,5 @@
-//! What every client of Kafka in this crate shares: how it connects, and whether it still knows a broker.
+//! What all clients of Kafka share, those of the engine and those of the actuator: how they connect, and whether they still
+//! know a broker.
 //!
 //! librdkafka forgets all brokers when an answer to its question about the cluster names none, as the answer of a
 //! broker does that stood still for a while and is not back in its own cluster yet. Most times it then begins again
@@ -7,12 +8,13 @@
 //! consumer never finds its coordinator again. Such a client gives no error, it is only silent for ever; it has to be
 //! replaced. Its own statistics show it: one whose brokers are merely away still lists them, and none of them answers.
 //!
-//! What this module does not do: replace a client; who owns one does.
+//! What this crate does not do: replace a client; who owns one does.
 
 use std::sync::Arc;
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::statistics::{Broker, ConsumerGroup, Statistics};
 use tokio::sync::watch;
 
@@ -25,8 +27,14 @@ const UNLED_LOOKS: u32 = 45;
 /// A broker whose last answer is younger is there: every client asks about its topics more often.
 const ANSWERED_WITHIN_MICROS: i64 = 10_000_000;
 
-/// What all clients are told.
-pub(crate) fn connect_to(brokers: &str) -> ClientConfig {
+/// What all clients are told; `brokers` is a list with commas.
+///
+/// ```
+/// let client = brokers::connect_to("kafka-0:9092,kafka-1:9092");
+/// assert_eq!(client.get("bootstrap.servers"), Some("kafka-0:9092,kafka-1:9092"));
+/// ```
+#[must_use]
+pub fn connect_to(brokers: &str) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
         .set("bootstrap.servers", brokers)
@@ -35,8 +43,8 @@ pub(crate) fn connect_to(brokers: &str) -> ClientConfig {
     client
 }
 
-/// Makes a client tell how it is; its context hands that to [`KnownBrokers::look`].
-pub(crate) fn tells_how_it_is(client: &mut ClientConfig) {
+/// Makes a client tell how it is; its context, [`Followed`] or another, hands that to [`KnownBrokers::look`].
+pub fn tells_how_it_is(client: &mut ClientConfig) {
     client.set("statistics.interval.ms", TELLS_EVERY_MS);
 }
 
@@ -53,13 +61,13 @@ enum Way {
 
 /// Counts a client's looks around that show that it has lost its way.
 #[derive(Debug, Default)]
-pub(crate) struct KnownBrokers {
+pub struct KnownBrokers {
     doubt: watch::Sender<u32>,
 }
 
 impl KnownBrokers {
     /// Takes in what the client tells.
-    pub(crate) fn look(&self, statistics: &Statistics) {
+    pub fn look(&self, statistics: &Statistics) {
         self.seen(way(statistics));
     }
 
@@ -73,12 +81,13 @@ impl KnownBrokers {
     }
 
     /// Whether the client has lost its way to the cluster for good.
-    pub(crate) fn are_lost(&self) -> bool {
+    #[must_use]
+    pub fn are_lost(&self) -> bool {
         *self.doubt.borrow() >= UNLED_LOOKS
     }
 
     /// Returns when that has happened.
-    pub(crate) async fn lost(&self) {
+    pub async fn lost(&self) {
         let mut doubt = self.doubt.subscribe();
         if doubt.wait_for(|doubt| *doubt >= UNLED_LOOKS).await.is_err() {
             std::future::pending::<()>().await;
@@ -105,15 +114,30 @@ fn way(statistics: &Statistics) -> Way {
     }
 }
 
-/// Follows a producer.
+/// The context of a client that needs no other. Clones look together.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Followed(pub(crate) Arc<KnownBrokers>);
+pub struct Followed(Arc<KnownBrokers>);
+
+impl Followed {
+    /// Whether the client has lost its way to the cluster for good.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.0.are_lost()
+    }
+
+    /// Returns when that has happened.
+    pub async fn lost(&self) {
+        self.0.lost().await;
+    }
+}
 
 impl ClientContext for Followed {
     fn stats(&self, statistics: Statistics) {
         self.0.look(&statistics);
     }
 }
+
+impl ConsumerContext for Followed {}
 
 #[cfg(test)]
 mod tests {

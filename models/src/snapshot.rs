@@ -97,7 +97,7 @@ snapshots! {
     crate::calibrate::TailCalibrator, "tail_calibrator", 1;
     crate::exhaustion::ExhaustionModel, "exhaustion_model", 1;
     crate::exhaustion::LearnedLimit, "learned_limit", 1;
-    crate::families::Families, "families", 1;
+    crate::families::Families, "families", 2;
     crate::multivariate::VectorDetector, "vector_detector", 1;
     crate::siblings::SiblingDetector, "sibling_detector", 1;
     crate::univariate::MeanSurprise, "mean_surprise", 1;

@@ -30,21 +30,30 @@ fn main() -> std::io::Result<()> {
             seeds[seeds.len() - 1]
         )
     };
+    let normal = FamilyParams::default();
     for reach in [0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0] {
-        row(&chosen_on, &format!("families, reach {reach}"), FamilyWay::Leader(reach))?;
+        row(
+            &chosen_on,
+            &format!("families, reach {reach}"),
+            FamilyWay::Leader(FamilyParams { reach, ..normal }),
+        )?;
     }
     for tolerance in [0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8] {
         row(&chosen_on, &format!("DBSCAN, tolerance {tolerance}"), FamilyWay::Density(tolerance))?;
     }
-    let reach = FamilyParams::default().reach;
-    row(&held, &format!("families, reach {reach}"), FamilyWay::Leader(reach))?;
+    let reach = normal.reach;
+    row(&held, &format!("families, reach {reach}"), FamilyWay::Leader(normal))?;
     row(&held, "DBSCAN, tolerance 0.6", FamilyWay::Density(0.6))?;
+    for memory_members in [1, 5, 1_000] {
+        let name = format!("families, centres of the newest {memory_members}");
+        row(&held, &name, FamilyWay::Leader(FamilyParams { memory_members, ..normal }))?;
+    }
     row(&held, "k-means by silhouette", FamilyWay::Means)?;
     row(&held, "incremental k-means, 16", FamilyWay::Incremental)?;
     // the mixture takes five seconds a world
     row(&held[..4], "mixture by silhouette", FamilyWay::Mixture)?;
     row(&held[..4], "k-means by silhouette", FamilyWay::Means)?;
-    row(&held[..4], &format!("families, reach {reach}"), FamilyWay::Leader(reach))?;
+    row(&held[..4], &format!("families, reach {reach}"), FamilyWay::Leader(normal))?;
     cost(&mut out)
 }
 

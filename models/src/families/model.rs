@@ -11,8 +11,6 @@ use super::params::{FamilyParams, FamilyValidParams};
 pub const ENDINGS: usize = 12;
 /// A member is at most this many times the reach away from what the family's founder showed.
 const FROM_FOUNDER: f64 = 2.0;
-/// Ids of families that were taken in, which a family remembers.
-const FORMER_MAX: usize = 4;
 
 /// Incidents that were like each other.
 ///
@@ -34,7 +32,6 @@ pub struct Family {
     first_at: i64,
     last_at: i64,
     endings: [u32; ENDINGS],
-    former: Vec<u128>,
 }
 
 impl Family {
@@ -44,7 +41,7 @@ impl Family {
         self.id
     }
 
-    /// Incidents that ended in it, those of families that it took in among them.
+    /// Incidents that ended in it.
     #[must_use]
     pub fn members(&self) -> u32 {
         self.members
@@ -68,12 +65,6 @@ impl Family {
         &self.endings
     }
 
-    /// Ids of the families that it took in last, oldest first; four at most.
-    #[must_use]
-    pub fn former(&self) -> &[u128] {
-        &self.former
-    }
-
     /// Number, share of the members that show it, and mean of each trait that any member shows.
     pub fn traits(&self) -> impl Iterator<Item = (usize, f64, f64)> + '_ {
         let shown = self.centre.iter().enumerate().filter(|(_, (_, share))| *share > 0.0);
@@ -89,7 +80,6 @@ impl Family {
             first_at: at,
             last_at: at,
             endings: [0; ENDINGS],
-            former: Vec::new(),
         }
     }
 
@@ -109,24 +99,6 @@ impl Family {
             *mean += step * (x.get(nth) - *mean);
             *share += step * (f64::from(x.get(nth) > 0.0) - *share);
         }
-    }
-
-    /// Takes in a younger family, each weighted by its members.
-    fn absorb(&mut self, younger: Self) {
-        let [own, other] = [self.members, younger.members].map(f64::from);
-        let part = other / (own + other).max(1.0);
-        for ((mean, share), (its_mean, its_share)) in self.centre.iter_mut().zip(&younger.centre) {
-            *mean += part * (its_mean - *mean);
-            *share += part * (its_share - *share);
-        }
-        self.members = self.members.saturating_add(younger.members);
-        self.first_at = self.first_at.min(younger.first_at);
-        self.last_at = self.last_at.max(younger.last_at);
-        for (own, other) in self.endings.iter_mut().zip(younger.endings) {
-            *own = own.saturating_add(other);
-        }
-        self.former.extend(younger.former.into_iter().chain([younger.id]));
-        self.former.drain(..self.former.len().saturating_sub(FORMER_MAX));
     }
 }
 
@@ -173,12 +145,10 @@ pub struct Alike<'a> {
 }
 
 /// Where an incident that ended went.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Joined {
     /// Its family from now on.
     pub family: u128,
-    /// Families that are part of this one from now on.
-    pub absorbed: Vec<u128>,
     /// The family that had to go for it.
     pub evicted: Option<u128>,
 }
@@ -220,11 +190,10 @@ impl Families {
         self.families.iter()
     }
 
-    /// The family of this id, or that took in the one of this id.
+    /// The family of this id.
     #[must_use]
     pub fn get(&self, id: u128) -> Option<&Family> {
-        let own = self.families.iter().find(|family| family.id == id);
-        own.or_else(|| self.families.iter().find(|family| family.former.contains(&id)))
+        self.families.iter().find(|family| family.id == id)
     }
 
     /// Incidents that are remembered one by one, oldest first.
@@ -264,10 +233,9 @@ impl Families {
         family.take(at, x, self.params.memory_members);
         let ending = ending.min(ENDINGS as u8 - 1);
         family.endings[usize::from(ending)] += 1;
-        let family = family.id;
-        self.remember(Remembered { incident, family, at, ending, fingerprint: x.clone() });
-        let nth = self.merge(nth, &mut joined.absorbed);
-        joined.family = self.families[nth].id;
+        joined.family = family.id;
+        let fingerprint = x.clone();
+        self.remember(Remembered { incident, family: joined.family, at, ending, fingerprint });
         Some(joined)
     }
 
@@ -316,28 +284,5 @@ impl Families {
             self.remembered.pop_front();
         }
         self.remembered.push_back(incident);
-    }
-
-    /// Families whose centres have come close are one, under the id of the older; gives where the moved one stands then.
-    fn merge(&mut self, moved: usize, absorbed: &mut Vec<u128>) -> usize {
-        let limit = self.params.merge_share * self.params.reach;
-        let mut moved = moved;
-        loop {
-            let own = &self.families[moved];
-            let away = |other: &Family| distance(&|nth| own.mean(nth), &|nth| other.mean(nth));
-            let others = self.families.iter().enumerate().filter(|(nth, _)| *nth != moved);
-            let close = others.map(|(nth, other)| (nth, away(other))).filter(|(_, away)| *away < limit);
-            let Some((other, _)) = close.min_by(|a, b| a.1.total_cmp(&b.1)) else { return moved };
-            let (older, younger) = (moved.min(other), moved.max(other));
-            let younger = self.families.remove(younger);
-            let id = self.families[older].id;
-            self.remembered
-                .iter_mut()
-                .filter(|known| known.family == younger.id)
-                .for_each(|known| known.family = id);
-            absorbed.push(younger.id);
-            self.families[older].absorb(younger);
-            moved = older;
-        }
     }
 }

@@ -10,8 +10,6 @@ use crate::params::{Faults, ParamFaults};
 pub struct FamilyParams {
     /// How far from a family's centre an incident may be to belong to it.
     pub reach: f64,
-    /// Centres nearer than this share of `reach` are one family.
-    pub merge_share: f64,
     /// Members that a centre follows about evenly.
     pub memory_members: u32,
     /// Families kept.
@@ -22,7 +20,7 @@ pub struct FamilyParams {
 
 impl Default for FamilyParams {
     fn default() -> Self {
-        Self { reach: 0.7, merge_share: 0.4, memory_members: 20, families_max: 64, incidents_max: 256 }
+        Self { reach: 0.7, memory_members: 20, families_max: 64, incidents_max: 256 }
     }
 }
 
@@ -48,7 +46,6 @@ impl FamilyParams {
             faults.require(low <= value && value <= high, name, value, allowed);
         };
         range("reach", self.reach, 0.01, 5.0, "0.01 to 5");
-        range("merge_share", self.merge_share, 0.0, 0.9, "0 to 0.9");
         range("memory_members", f64::from(self.memory_members), 1.0, 10_000.0, "1 to 10000");
         range("families_max", self.families_max as f64, 1.0, 1_024.0, "1 to 1024");
         range("incidents_max", self.incidents_max as f64, 1.0, 4_096.0, "1 to 4096");

@@ -47,34 +47,18 @@ fn a_family_keeps_its_id_and_its_history() {
     assert!(families.alike(&Fingerprint::default()).is_none());
 }
 
-/// Scenario: two families whose members come closer and closer. Guarantees: they become one under the older id with all their
-/// members, and the younger id still leads to it; no family wanders further from its founder than twice the reach.
+/// Scenario: incidents each of which is a little further from the first one, with a centre that follows the newest. Guarantees: no
+/// family wanders further from its founder than twice the reach.
 #[test]
-fn families_that_come_close_are_one_under_the_older_id() {
-    let mut families =
-        Families::new(FamilyParams { memory_members: 2, ..FamilyParams::default() }.check().unwrap());
-    let at = |x: f64, y: f64| Fingerprint::new(&[x, y]);
-    families.join(1, 1, &at(0.9, 0.0), 0);
-    families.join(2, 2, &at(0.9, 0.8), 1);
-    assert_eq!(families.iter().count(), 2);
-    let mut absorbed = Vec::new();
-    for nth in 3..20 {
-        let off = 0.05 * nth as f64;
-        let y = if nth % 2 == 0 { off.min(0.4) } else { (0.8 - off).max(0.4) };
-        absorbed.extend(families.join(nth, nth as i64, &at(0.9, y), 0).unwrap().absorbed);
-        invariants(&families, &FamilyParams::default());
-    }
-    assert_eq!(absorbed, [2]);
-    let family = families.get(2).unwrap();
-    assert_eq!((family.id(), family.former(), family.members()), (1, &[2][..], 19));
-    assert_eq!(families.iter().count(), 1);
-
+fn a_family_is_held_by_its_founder() {
     let mut wandering =
         Families::new(FamilyParams { memory_members: 1, ..FamilyParams::default() }.check().unwrap());
     let far = |nth: usize| {
         Fingerprint::new(&(0..32).map(|own| f64::from(u8::from(own <= nth)) * 0.5).collect::<Vec<_>>())
     };
-    (0..32).for_each(|nth| drop(wandering.join(nth as u128, nth as i64, &far(nth), 0)));
+    for nth in 0..32 {
+        assert!(wandering.join(nth as u128, nth as i64, &far(nth), 0).is_some());
+    }
     assert!(wandering.iter().count() >= 2, "each step is small, the whole way is not");
 }
 
@@ -101,9 +85,11 @@ fn what_is_seen_least_goes_first() {
 /// what is young most is named rightly.
 #[test]
 fn generated_kinds_are_found() {
-    let reach = FamilyParams::default().reach;
-    let figures =
-        family_figures(FamilyWay::Leader(reach), &[2001, 2002, 2003, 2004, 2005, 2006, 2007, 2008], 150);
+    let figures = family_figures(
+        FamilyWay::Leader(FamilyParams::default()),
+        &[2001, 2002, 2003, 2004, 2005, 2006, 2007, 2008],
+        150,
+    );
     println!("seeds 2001 to 2008: {figures:?}");
     assert!(figures.rand_index > 0.85 && figures.ids_kept > 0.99, "{figures:?}");
     assert!(figures.known_named > 0.65 && figures.new_told > 0.5, "{figures:?}");

@@ -30,8 +30,8 @@ const REGULAR: f64 = 0.01;
 /// A way to sort incidents.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FamilyWay {
-    /// [`crate::families`] with this reach.
-    Leader(f64),
+    /// [`crate::families`] with these settings; their bounds do not count.
+    Leader(FamilyParams),
     /// DBSCAN with this tolerance; two make a group, who is near nobody stands alone.
     Density(f64),
     /// K-means, groups by silhouette.
@@ -59,7 +59,7 @@ pub struct FamilyFigures {
 ///
 /// ```
 /// use models::testkit::{FamilyWay, family_figures};
-/// let figures = family_figures(FamilyWay::Leader(0.75), &[1, 2], 60);
+/// let figures = family_figures(FamilyWay::Leader(models::families::FamilyParams::default()), &[1, 2], 60);
 /// assert!(figures.rand_index > 0.5 && figures.rand_index <= 1.0);
 /// ```
 #[must_use]
@@ -167,9 +167,8 @@ struct Leader {
 
 impl Leader {
     fn new(way: FamilyWay) -> Option<Self> {
-        let FamilyWay::Leader(reach) = way else { return None };
-        let params =
-            FamilyParams { reach, families_max: 1_024, incidents_max: 4_096, ..FamilyParams::default() };
+        let FamilyWay::Leader(params) = way else { return None };
+        let params = FamilyParams { families_max: 1_024, incidents_max: 4_096, ..params };
         Some(Self { families: Families::new(params.check().ok()?) })
     }
 

@@ -29,8 +29,6 @@ pub struct FamilyCounts {
     pub new: u64,
     /// Families that had to go for others.
     pub evicted: u64,
-    /// Families that became part of another one.
-    pub merged: u64,
     /// Incidents that left nothing because too many tenants are known.
     pub refused: u64,
 }
@@ -61,19 +59,11 @@ impl Past {
     }
 
     /// Notes where an incident of a service went.
-    fn note(&mut self, service: String, joined: &Joined) {
+    fn note(&mut self, service: String, joined: Joined) {
         if let Some(gone) = joined.evicted {
             self.services.remove(&gone);
         }
-        for younger in &joined.absorbed {
-            let its = self.services.remove(younger).unwrap_or_default();
-            its.into_iter().for_each(|service| self.note_service(joined.family, service));
-        }
-        self.note_service(joined.family, service);
-    }
-
-    fn note_service(&mut self, family: u128, service: String) {
-        let services = self.services.entry(family).or_default();
+        let services = self.services.entry(joined.family).or_default();
         services.retain(|known| *known != service);
         services.push_back(service);
         if services.len() > SERVICES_MAX {
@@ -168,8 +158,7 @@ impl History {
         let joined = id_of(id).and_then(|id| past.families.join(id, at, x, ending as u8));
         let Some(joined) = joined else { return };
         self.counts.evicted += u64::from(joined.evicted.is_some());
-        self.counts.merged += joined.absorbed.len() as u64;
-        past.note(service, &joined);
+        past.note(service, joined);
     }
 }
 

@@ -162,7 +162,6 @@ fn families(now: &FamilyCounts, before: &FamilyCounts, telemetry: &Telemetry) {
     count(INCIDENTS_COMPARED, &["before"], |counts| counts.known);
     count(INCIDENTS_COMPARED, &["new"], |counts| counts.new);
     count(Metric::StateEvicted.spec(), &["incident_families", "full"], |counts| counts.evicted);
-    count(Metric::StateEvicted.spec(), &["incident_families", "merged"], |counts| counts.merged);
 }
 
 fn counts(report: &JudgeReport) -> BTreeMap<(&'static str, &'static str), u64> {

@@ -95,6 +95,8 @@ pub(crate) struct SeriesWatch {
     params: SeriesParams,
     bank: Bank,
     books: BTreeMap<ServiceKey, Book>,
+    /// Clusters in which a service of a name has a book.
+    clusters: BTreeMap<Elsewhere, BTreeSet<Arc<str>>>,
     open: BTreeSet<ServiceKey>,
     counts: SeriesCounts,
     expired_at: UnixNanos,
@@ -104,6 +106,13 @@ pub(crate) struct SeriesWatch {
     /// Services with a signal that is missing.
     missing: BTreeSet<ServiceKey>,
     scratch: Scratch,
+}
+
+/// A service without its cluster: service, namespace, environment, tenant.
+type Elsewhere = [Arc<str>; 4];
+
+fn elsewhere(key: &ServiceKey) -> Elsewhere {
+    [&key.service, &key.namespace, &key.environment, &key.tenant].map(Arc::clone)
 }
 
 /// What is saved beside the bank.
@@ -123,6 +132,7 @@ impl SeriesWatch {
             bank: new_bank(&params),
             params,
             books: BTreeMap::new(),
+            clusters: BTreeMap::new(),
             open: BTreeSet::new(),
             counts: SeriesCounts::default(),
             expired_at: 0,
@@ -332,6 +342,7 @@ impl SeriesWatch {
         };
         self.books = books.into_iter().map(renewed).collect();
         self.count_vectors();
+        self.count_clusters();
         Ok(())
     }
 
@@ -341,22 +352,19 @@ impl SeriesWatch {
             if self.books.len() >= self.params.count_max {
                 return None;
             }
-            let like = self.like(service).cloned();
+            let like = self.like(service);
+            self.clusters.entry(elsewhere(service)).or_default().insert(Arc::clone(&service.cluster));
             self.books.insert(service.clone(), Book::like(like, &self.params));
         }
         self.books.get_mut(service)
     }
 
     /// The same service elsewhere in the environment: in another cluster. The one with most series, of those the first.
-    fn like(&self, service: &ServiceKey) -> Option<&ServiceKey> {
-        let is_like = |other: &ServiceKey| {
-            let of = |key: &ServiceKey| {
-                [&key.tenant, &key.environment, &key.namespace, &key.service].map(Arc::clone)
-            };
-            of(other) == of(service)
-        };
-        let alike = self.books.iter().filter(|(other, _)| is_like(other)).rev();
-        alike.max_by_key(|(_, book)| book.len()).map(|(other, _)| other)
+    fn like(&self, service: &ServiceKey) -> Option<ServiceKey> {
+        let clusters = self.clusters.get(&elsewhere(service))?;
+        let other = |cluster: &Arc<str>| ServiceKey { cluster: Arc::clone(cluster), ..service.clone() };
+        let alike = clusters.iter().rev().map(other);
+        alike.max_by_key(|other| self.books.get(other).map_or(0, Book::len))
     }
 
     fn expire(&mut self, upto: UnixNanos) {
@@ -368,8 +376,20 @@ impl SeriesWatch {
             self.counts.expired += book.expire(upto.saturating_sub(FORGET), &mut self.bank);
         }
         let open = &self.open;
+        let before = self.books.len();
         self.books.retain(|service, book| book.len() > 0 || open.contains(service));
+        if self.books.len() < before {
+            self.count_clusters();
+        }
         self.count_vectors();
+    }
+
+    fn count_clusters(&mut self) {
+        self.clusters.clear();
+        for service in self.books.keys() {
+            let clusters = self.clusters.entry(elsewhere(service)).or_default();
+            clusters.insert(Arc::clone(&service.cluster));
+        }
     }
 
     fn count_vectors(&mut self) {

@@ -1,6 +1,6 @@
 //! Events from a Kafka topic: binary and structured mode, positions committed after the ledger holds the event.
 
-use brokers::{Followed, connect_to, tells_how_it_is};
+use brokers::Followed;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -115,9 +115,7 @@ fn join(plan: &KafkaPlan, followed: Followed) -> Result<StreamConsumer<Followed>
         topic: plan.risk_events_topic.clone(),
         why: error.to_string(),
     };
-    let mut client = connect_to(&plan.brokers.join(","));
-    tells_how_it_is(&mut client);
-    let consumer: StreamConsumer<Followed> = client
+    let consumer: StreamConsumer<Followed> = brokers::followed(&plan.brokers.join(","))
         .set("group.id", &plan.group_id)
         .set("client.id", "bellwether-actuator")
         .set("enable.auto.commit", "false")

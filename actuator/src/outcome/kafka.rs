@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use brokers::{Followed, connect_to, tells_how_it_is};
+use brokers::Followed;
 use contract::Outcome;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -70,9 +70,7 @@ impl KafkaSender {
 
 fn open(plan: &KafkaPlan) -> Result<(FutureProducer<Followed>, Followed)> {
     let followed = Followed::default();
-    let mut client = connect_to(&plan.brokers.join(","));
-    tells_how_it_is(&mut client);
-    let producer = client
+    let producer = brokers::followed(&plan.brokers.join(","))
         .set("client.id", "bellwether-actuator")
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "30000")

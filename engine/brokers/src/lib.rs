@@ -43,9 +43,16 @@ pub fn connect_to(brokers: &str) -> ClientConfig {
     client
 }
 
-/// Makes a client tell how it is; its context, [`Followed`] or another, hands that to [`KnownBrokers::look`].
-pub fn tells_how_it_is(client: &mut ClientConfig) {
+/// The same for a client that tells how it is; its context, [`Followed`] or another, hands that to [`KnownBrokers::look`].
+///
+/// ```
+/// assert_eq!(brokers::followed("kafka-0:9092").get("statistics.interval.ms"), Some("1000"));
+/// ```
+#[must_use]
+pub fn followed(brokers: &str) -> ClientConfig {
+    let mut client = connect_to(brokers);
     client.set("statistics.interval.ms", TELLS_EVERY_MS);
+    client
 }
 
 /// What a client's own report shows.
@@ -160,6 +167,17 @@ mod tests {
             known.seen(Way::Unled);
             assert_eq!(known.are_lost(), looks == UNLED_LOOKS, "{looks}");
         }
+    }
+
+    /// Scenario: a client that is astray, whose context was cloned. Guarantees: a clone sees it too, and so does who waits.
+    #[tokio::test]
+    async fn clones_look_together() {
+        let followed = Followed::default();
+        for looks in 1..=ASTRAY_LOOKS {
+            followed.stats(Statistics::default());
+            assert_eq!(followed.clone().is_lost(), looks == ASTRAY_LOOKS, "{looks}");
+        }
+        followed.clone().lost().await;
     }
 
     fn told(brokers: &[(&str, &str, i64)], group: Option<&str>) -> Way {

@@ -13,7 +13,7 @@ pub use topics::create_topics;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use brokers::{Followed, connect_to, tells_how_it_is};
+use brokers::{Followed, connect_to};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message as _, OwnedHeaders};
@@ -60,8 +60,7 @@ impl KafkaSinkConfig {
     }
 
     fn producer(&self, context: Followed) -> Result<FutureProducer<Followed>, EngineError> {
-        let mut client = self.client();
-        tells_how_it_is(&mut client);
+        let mut client = brokers::followed(&self.brokers);
         client
             .set("enable.idempotence", "true")
             .set("acks", "all")

@@ -2,7 +2,6 @@
 //!
 //! What this module does not do: connect.
 
-use brokers::{connect_to, tells_how_it_is};
 use rdkafka::ClientConfig;
 
 use crate::record::{Encoding, RecordKind};
@@ -76,8 +75,7 @@ impl KafkaSourceConfig {
             Begin::Oldest => "earliest",
             Begin::Newest => "latest",
         };
-        let mut client = connect_to(&self.brokers);
-        tells_how_it_is(&mut client);
+        let mut client = brokers::followed(&self.brokers);
         client
             .set("group.id", &self.group)
             .set("partition.assignment.strategy", "cooperative-sticky")

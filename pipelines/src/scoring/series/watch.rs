@@ -96,7 +96,7 @@ pub(crate) struct SeriesWatch {
     bank: Bank,
     books: BTreeMap<ServiceKey, Book>,
     /// Clusters in which a service of a name has a book.
-    clusters: BTreeMap<Elsewhere, BTreeSet<Arc<str>>>,
+    clusters: Clusters,
     open: BTreeSet<ServiceKey>,
     counts: SeriesCounts,
     expired_at: UnixNanos,
@@ -110,9 +110,14 @@ pub(crate) struct SeriesWatch {
 
 /// A service without its cluster: service, namespace, environment, tenant.
 type Elsewhere = [Arc<str>; 4];
+type Clusters = BTreeMap<Elsewhere, BTreeSet<Arc<str>>>;
 
 fn elsewhere(key: &ServiceKey) -> Elsewhere {
     [&key.service, &key.namespace, &key.environment, &key.tenant].map(Arc::clone)
+}
+
+fn note_cluster(clusters: &mut Clusters, service: &ServiceKey) {
+    clusters.entry(elsewhere(service)).or_default().insert(Arc::clone(&service.cluster));
 }
 
 /// What is saved beside the bank.
@@ -353,7 +358,7 @@ impl SeriesWatch {
                 return None;
             }
             let like = self.like(service);
-            self.clusters.entry(elsewhere(service)).or_default().insert(Arc::clone(&service.cluster));
+            note_cluster(&mut self.clusters, service);
             self.books.insert(service.clone(), Book::like(like, &self.params));
         }
         self.books.get_mut(service)
@@ -386,10 +391,7 @@ impl SeriesWatch {
 
     fn count_clusters(&mut self) {
         self.clusters.clear();
-        for service in self.books.keys() {
-            let clusters = self.clusters.entry(elsewhere(service)).or_default();
-            clusters.insert(Arc::clone(&service.cluster));
-        }
+        self.books.keys().for_each(|service| note_cluster(&mut self.clusters, service));
     }
 
     fn count_vectors(&mut self) {

@@ -96,16 +96,15 @@ impl ServiceState {
             self.cost.on_requests(pod, tick.end_at, tally.requests);
             self.lines.on_requests(&pod.arm, tally.requests);
             self.template_rates.on_requests(tally.requests);
-            if suspect_arm.as_ref() == Some(&pod.arm) {
-                if tally.errors > 0 || self.exemplars.is_empty() {
-                    self.exemplars = tally.exemplars.clone();
-                }
+            let is_suspected = suspect_arm.as_ref() == Some(&pod.arm);
+            if is_suspected && (tally.errors > 0 || self.exemplars.is_empty()) {
+                self.exemplars = tally.exemplars.clone();
+            }
+            if control_arm.as_ref().is_some_and(|arm| *arm != pod.arm) {
                 continue;
             }
-            if control_arm.as_ref().is_none_or(|arm| *arm == pod.arm) {
-                durations.merge(&tally.durations);
-                own.merge(&tally.own);
-            }
+            durations.merge(&tally.durations);
+            own.merge(&tally.own);
             let bad = tally.bad(&limits);
             // callers of a bad version fail and are slow as well; only what a pod does itself speaks of its node
             let observed = if tally.own.count() > 0 { bad[OWN_P90] } else { bad[0] + bad[3] } as f64;

@@ -2,7 +2,8 @@
 
 use contract::{Outcome, OutcomeStatus};
 
-use crate::incident::Incident;
+use crate::incident::{Incident, Resolution};
+use crate::scoring::Over;
 
 /// How an incident ended, from the weakest word to the strongest. The order is part of the state's layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,10 +60,9 @@ impl Ending {
 }
 
 /// How it ended; `resolution` is why the telemetry says that it is over.
-pub(super) fn ending_of(incident: &Incident, resolution: Option<&str>) -> Ending {
+pub(super) fn ending_of(incident: &Incident, resolution: Option<&Resolution>) -> Ending {
     let told = incident.outcomes.iter().fold(Ending::ByItself, after);
-    let suspect = incident.key.suspect.as_ref();
-    let is_gone = suspect.is_some_and(|suspect| resolution == Some(suspect.in_words_gone().as_str()));
+    let is_gone = matches!(resolution, Some(Resolution::Over(Over::Gone { .. })));
     // what the actuator did explains that the version went
     if is_gone { told.max(Ending::Withdrawn) } else { told }
 }

@@ -105,7 +105,7 @@ impl History {
         match notice.status {
             RiskStatus::Resolved if notice.is_absorbed() => {}
             RiskStatus::Resolved => {
-                let ending = ending_of(incident, notice.resolution.as_deref());
+                let ending = ending_of(incident, notice.resolution.as_ref());
                 let service = incident.key.service.service.to_string();
                 self.learn((tenant, service), incident.last_at, (incident_id, &shown), ending);
             }

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::features::ServiceKey;
-use crate::incident::{Incident, IncidentKey};
+use crate::incident::{Incident, IncidentKey, Resolution};
 use crate::scoring::{Finding, RuleName};
 
 const SEC: i64 = 1_000_000_000;
+const QUIET: Resolution = Resolution::Quiet { secs: 60 };
 
 /// An incident of a service by the rule that found it; each rule tells of another trait.
 fn incident(tenant: &str, service: &str, rule: RuleName, at: i64) -> Incident {
@@ -39,11 +40,11 @@ fn id(incident: &Incident) -> String {
 }
 
 /// Opens and resolves; gives what was told at the opening and at the end.
-fn live(history: &mut History, mut incident: Incident, reason: &str) -> [Option<Family>; 2] {
+fn live(history: &mut History, mut incident: Incident, why: Resolution) -> [Option<Family>; 2] {
     let (id, at) = (id(&incident), incident.first_window_end);
     let opened = incident.notice(at).unwrap();
     let first = history.on_notice(&opened, &id);
-    let resolved = incident.resolve(at + 60 * SEC, reason.to_owned());
+    let resolved = incident.resolve(at + 60 * SEC, why);
     let last = history.on_notice(&resolved, &id);
     *history = postcard::from_bytes(&postcard::to_stdvec(history).unwrap()).unwrap();
     [first, last]
@@ -62,9 +63,9 @@ fn outcome(status: contract::OutcomeStatus, incident_id: &str) -> Outcome {
 fn the_same_again_elsewhere_is_told_of_the_first() {
     let mut history = History::default();
     let memory = |tenant, service, at| incident(tenant, service, RuleName::Exhaustion, at * SEC);
-    assert_eq!(live(&mut history, memory("a", "cart", 100), "over"), [None, None]);
-    assert_eq!(live(&mut history, incident("a", "cart", RuleName::Slo, 900 * SEC), "over"), [None, None]);
-    let [first, last] = live(&mut history, memory("a", "mail", 2_000), "over");
+    assert_eq!(live(&mut history, memory("a", "cart", 100), QUIET), [None, None]);
+    assert_eq!(live(&mut history, incident("a", "cart", RuleName::Slo, 900 * SEC), QUIET), [None, None]);
+    let [first, last] = live(&mut history, memory("a", "mail", 2_000), QUIET);
     assert_eq!(first, last, "asked before learned");
     let family = first.unwrap();
     assert_eq!((family.name.as_str(), family.members), ("memory running out without a change", 1));
@@ -75,13 +76,13 @@ fn the_same_again_elsewhere_is_told_of_the_first() {
     assert_eq!(family.last_at.unix_nanos(), 100 * SEC, "when it was found last");
     assert_eq!(family.nearest_incident, Some(id(&memory("a", "cart", 100))));
     assert_eq!((family.shared, family.likeness), (vec!["memory running out".to_owned()], 1.0));
-    let [third, _] = live(&mut history, memory("a", "cart", 9_000), "over");
+    let [third, _] = live(&mut history, memory("a", "cart", 9_000), QUIET);
     let third = third.unwrap();
     assert_eq!(
         (third.id, third.members, third.services),
         (family.id, 2, vec!["mail".to_owned(), "cart".to_owned()])
     );
-    assert_eq!(live(&mut history, memory("b", "cart", 9_000), "over"), [None, None]);
+    assert_eq!(live(&mut history, memory("b", "cart", 9_000), QUIET), [None, None]);
     let counts = history.counts();
     assert_eq!((counts.families, counts.incidents, counts.known, counts.new), (3, 5, 2, 3));
     assert!(history.open.is_empty());
@@ -93,7 +94,8 @@ fn the_same_again_elsewhere_is_told_of_the_first() {
 fn what_was_explained_leaves_nothing_and_what_is_over_still_counts() {
     let mut history = History::default();
     let explained = incident("a", "front", RuleName::Slo, 100 * SEC);
-    live(&mut history, explained, "explained by the change of cart to 2");
+    let (service, to) = ("cart".to_owned(), "2".to_owned());
+    live(&mut history, explained, Resolution::Explained { service, to });
     assert_eq!(history.counts().incidents, 0);
     let mut growing = incident("a", "cart", RuleName::Slo, 200 * SEC);
     let id = id(&growing);
@@ -103,7 +105,7 @@ fn what_was_explained_leaves_nothing_and_what_is_over_still_counts() {
     growing.take_outcome(outcome(contract::OutcomeStatus::NotActed, &id));
     history.on_notice(&growing.notice(210 * SEC).unwrap(), &id);
     growing.findings.clear();
-    history.on_notice(&growing.resolve(300 * SEC, "over".to_owned()), &id);
+    history.on_notice(&growing.resolve(300 * SEC, QUIET), &id);
     let past = &history.tenants["a"];
     let names: Vec<String> = past.families.iter().map(name).collect();
     assert_eq!(names, ["errors and a service that is gone without a change"]);
@@ -118,7 +120,7 @@ fn a_late_word_corrects_the_ending() {
     let mut history = History::default();
     let one = incident("a", "cart", RuleName::Exhaustion, 100 * SEC);
     let id = id(&one);
-    live(&mut history, one, "over");
+    live(&mut history, one, QUIET);
     for (status, whose, ending) in [
         (AwaitingApproval, id.as_str(), Ending::Unanswered),
         (NotActed, id.as_str(), Ending::Unanswered),
@@ -139,7 +141,7 @@ fn tenants_are_bounded() {
     for nth in 0..TENANTS_MAX + 3 {
         let mut one = incident(&format!("t{nth}"), "cart", RuleName::Slo, 100 * SEC);
         let id = id(&one);
-        history.on_notice(&one.resolve(SEC, "over".to_owned()), &id);
+        history.on_notice(&one.resolve(SEC, QUIET), &id);
     }
     assert_eq!((history.tenants.len(), history.counts().refused), (TENANTS_MAX, 3));
 }

@@ -6,10 +6,9 @@ use contract::{Change, Level, Outcome};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::{Deserialize, Serialize};
 
-use super::revision::ABSORBED;
-use super::{Incident, IncidentKey, Notice};
+use super::{Incident, IncidentKey, Notice, Resolution};
 use crate::features::ServiceKey;
-use crate::scoring::{Finding, Statement};
+use crate::scoring::{Finding, Over, Statement};
 use crate::topology::CallGraph;
 
 /// A finding that is not repeated for so long is over.
@@ -106,12 +105,12 @@ impl Incidents {
             match statement {
                 Statement::Found(finding) if self.is_held_back(&finding, around, at) => {}
                 Statement::Found(finding) => self.place(finding, graph, &change_of),
-                Statement::Cleared { service, suspect, rule, at, reason } => {
+                Statement::Cleared { service, suspect, rule, at, over } => {
                     if suspect.is_none() {
                         self.held.remove(&service);
                     }
                     let key = IncidentKey { service, suspect };
-                    notices.extend(self.clear(&key, rule, at, &reason));
+                    notices.extend(self.clear(&key, rule, at, over));
                 }
             }
         }
@@ -197,8 +196,8 @@ impl Incidents {
             if symptom.revision > 0 {
                 self.counts.resolved += 1;
                 let to = home.suspect.as_ref().map_or_else(String::new, |suspect| suspect.names()[0].clone());
-                let reason = format!("{ABSORBED}{} to {to}", home.service.service);
-                notices.push(symptom.resolve(at, reason));
+                let service = home.service.service.to_string();
+                notices.push(symptom.resolve(at, Resolution::Explained { service, to }));
             }
         }
     }
@@ -208,7 +207,7 @@ impl Incidents {
         key: &IncidentKey,
         rule: Option<crate::scoring::RuleName>,
         at: UnixNanos,
-        reason: &str,
+        over: Over,
     ) -> Option<Notice> {
         if let (Some(rule), None) = (rule, key.suspect.as_ref()) {
             for incident in self.open.values_mut() {
@@ -222,16 +221,16 @@ impl Incidents {
                 return None;
             }
         }
-        self.close(key, at, reason)
+        self.close(key, at, Resolution::Over(over))
     }
 
-    fn close(&mut self, key: &IncidentKey, at: UnixNanos, reason: &str) -> Option<Notice> {
+    fn close(&mut self, key: &IncidentKey, at: UnixNanos, why: Resolution) -> Option<Notice> {
         let mut incident = self.open.remove(key)?;
         if incident.revision == 0 {
             return None;
         }
         self.counts.resolved += 1;
-        Some(incident.resolve(at, reason.to_owned()))
+        Some(incident.resolve(at, why))
     }
 
     fn expire(&mut self, at: UnixNanos, notices: &mut Vec<Notice>) {
@@ -242,8 +241,8 @@ impl Incidents {
             .map(|(key, _)| key.clone())
             .collect();
         for key in over {
-            let reason = format!("nothing found any more for {} s", STANDING / NANOS_PER_SEC);
-            notices.extend(self.close(&key, at, &reason));
+            let why = Resolution::Quiet { secs: STANDING / NANOS_PER_SEC };
+            notices.extend(self.close(&key, at, why));
         }
     }
 

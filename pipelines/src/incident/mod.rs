@@ -5,8 +5,10 @@
 //! act on has changed. What it does not do: judge (`scoring`) or weigh (`risk`).
 
 mod grouping;
+mod resolution;
 mod revision;
 
 pub use grouping::{Around, IncidentCounts, Incidents};
+pub use resolution::Resolution;
 pub(crate) use revision::LEVEL_HELD;
 pub use revision::{Incident, IncidentKey, Notice};

@@ -6,6 +6,7 @@ use contract::{Change, Level, Outcome, RiskStatus, Scope};
 use engine::record::{NANOS_PER_SEC, UnixNanos};
 use serde::{Deserialize, Serialize};
 
+use super::resolution::Resolution;
 use crate::features::ServiceKey;
 use crate::scoring::{Finding, RuleName, Suspect};
 
@@ -81,17 +82,14 @@ pub struct Notice {
     /// End of the window of this notice.
     pub window_end: UnixNanos,
     /// Why it is resolved.
-    pub resolution: Option<String>,
+    pub resolution: Option<Resolution>,
 }
-
-/// How the end of an incident is told that became part of another one.
-pub(super) const ABSORBED: &str = "explained by the change of ";
 
 impl Notice {
     /// Whether it is over because another incident explains it.
     #[must_use]
     pub fn is_absorbed(&self) -> bool {
-        self.resolution.as_ref().is_some_and(|reason| reason.starts_with(ABSORBED))
+        matches!(self.resolution, Some(Resolution::Explained { .. }))
     }
 }
 
@@ -197,11 +195,11 @@ impl Incident {
     }
 
     /// The last notice.
-    pub fn resolve(&mut self, at: UnixNanos, reason: String) -> Notice {
-        self.publish(RiskStatus::Resolved, at, Some(reason))
+    pub fn resolve(&mut self, at: UnixNanos, why: Resolution) -> Notice {
+        self.publish(RiskStatus::Resolved, at, Some(why))
     }
 
-    fn publish(&mut self, status: RiskStatus, at: UnixNanos, resolution: Option<String>) -> Notice {
+    fn publish(&mut self, status: RiskStatus, at: UnixNanos, resolution: Option<Resolution>) -> Notice {
         self.revision += 1;
         self.published_level = self.level();
         self.published_services = self.symptom_services().count();

@@ -14,6 +14,7 @@ use models::absence::{Absence, AbsenceParams, AbsenceValidParams, Arrivals, Memb
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, RuleName, Statement};
+use super::over::Over;
 use crate::features::{EdgeRow, FeatureRows, ServiceKey};
 
 /// A service that was silent for so long has ended.
@@ -105,9 +106,9 @@ impl AbsenceWatch {
                 heard.is_stated = true;
                 statements.push(Statement::Found(heard.finding(service, (silent_secs, due_secs), upto)));
             } else if std::mem::take(&mut heard.is_stated) {
-                let reason = heard.why_over(upto).to_owned();
+                let over = Over::ByRule(heard.why_over(upto).to_owned());
                 let (service, rule) = (service.clone(), Some(RuleName::Absence));
-                statements.push(Statement::Cleared { service, suspect: None, rule, at: upto, reason });
+                statements.push(Statement::Cleared { service, suspect: None, rule, at: upto, over });
             }
         }
         self.services
@@ -319,8 +320,11 @@ mod tests {
             "{text}"
         );
         let (second, last) = seen.last().unwrap();
-        let Statement::Cleared { rule, reason, .. } = last else { panic!("{last:?}") };
-        assert_eq!((*second, *rule, reason.as_str()), (1_210, Some(RuleName::Absence), "it is heard again"));
+        let Statement::Cleared { rule, over, .. } = last else { panic!("{last:?}") };
+        assert_eq!(
+            (*second, *rule, over.to_string().as_str()),
+            (1_210, Some(RuleName::Absence), "it is heard again")
+        );
     }
 
     /// Scenario: a service falls silent and its callers get their answers; or stop calling; or everything falls silent; or a

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::capsule::Tape;
 use super::cells::{Cadence, PodTally, ServiceTick};
 use super::finding::Suspect;
+use super::over::Over;
 use super::roster::{PodRecord, Roster};
 use super::warmup::Warmup;
 use super::yardstick::{Limits, Yardstick};
@@ -47,8 +48,8 @@ pub(crate) enum Phase {
 pub(crate) enum Turn {
     /// A comparison starts.
     Started(Suspect),
-    /// A comparison is over; why, in words.
-    Ended(Suspect, String),
+    /// A comparison is over, and why.
+    Ended(Suspect, Over),
 }
 
 /// The comparison of one service.
@@ -198,8 +199,8 @@ impl Contest {
             self.heir = None;
             self.warmup.begin();
             self.phase = Phase::Stable(suspect.stable.clone());
-            let reason = suspect.in_words_gone();
-            return vec![Turn::Ended(suspect, reason)];
+            let [new, stable] = suspect.names();
+            return vec![Turn::Ended(suspect, Over::Gone { new, stable })];
         }
         // what is suspected is not promoted by surviving: it stays suspected until it is gone
         let alone_since = served(&suspect.stable).max(suspect.first_at);
@@ -207,8 +208,8 @@ impl Contest {
             self.promote(is_suspected, fresh);
             self.phase = Phase::Stable(suspect.arm.clone());
             let [new, _] = suspect.names();
-            let reason = format!("{new} has served alone for {} s", PROMOTED / NANOS_PER_SEC);
-            return vec![Turn::Ended(suspect, reason)];
+            let over = Over::ServedAlone { new, secs: PROMOTED / NANOS_PER_SEC };
+            return vec![Turn::Ended(suspect, over)];
         }
         let newcomer = newcomer(roster, &suspect.stable, now);
         let Some((arm, first_at)) =
@@ -216,7 +217,7 @@ impl Contest {
         else {
             return Vec::new();
         };
-        let reason = format!("{} was followed by {}", suspect.arm.name(), arm.name());
+        let over = Over::Followed { old: suspect.arm.name().to_owned(), by: arm.name().to_owned() };
         // a newer arm is compared with whoever serves now
         let serving = |arm: &Arm| roster.of_arm(arm).filter(|pod| pod.served_lately(SERVING, now)).count();
         let stable = if serving(&suspect.arm) > serving(&suspect.stable) {
@@ -227,7 +228,7 @@ impl Contest {
         };
         let next = Suspect { arm, stable, first_at };
         self.compare(&next);
-        vec![Turn::Ended(suspect, reason), Turn::Started(next)]
+        vec![Turn::Ended(suspect, over), Turn::Started(next)]
     }
 
     /// A pod's age at `at`; what was there when we first looked is old.

@@ -4,6 +4,7 @@ use contract::{Evidence, Forecast, Level, Scope};
 use engine::record::UnixNanos;
 use serde::{Deserialize, Serialize};
 
+use super::over::Over;
 use crate::features::{Arm, ServiceKey};
 
 /// The rules, from the strongest to the weakest.
@@ -134,13 +135,6 @@ impl Suspect {
         })
     }
 
-    /// That the new arm has gone and the one before serves: why an incident is over.
-    #[must_use]
-    pub fn in_words_gone(&self) -> String {
-        let [new, stable] = self.names();
-        format!("{new} is gone and {stable} serves")
-    }
-
     /// The suspected version of a service, on the wire.
     #[must_use]
     pub fn scope(&self, service: &ServiceKey) -> Scope {
@@ -167,7 +161,7 @@ pub enum Statement {
         rule: Option<RuleName>,
         /// When.
         at: UnixNanos,
-        /// Why, in words.
-        reason: String,
+        /// Why.
+        over: Over,
     },
 }

@@ -151,16 +151,10 @@ impl ServiceState {
                         self.cells.pace_by(pod);
                     }
                 }
-                Turn::Ended(suspect, reason) => {
+                Turn::Ended(suspect, over) => {
                     if std::mem::take(&mut self.stands) {
                         let (service, suspect) = (key.clone(), Some(suspect));
-                        statements.push(Statement::Cleared {
-                            service,
-                            suspect,
-                            rule: None,
-                            at: upto,
-                            reason,
-                        });
+                        statements.push(Statement::Cleared { service, suspect, rule: None, at: upto, over });
                     }
                 }
             }

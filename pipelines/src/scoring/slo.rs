@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::ServiceTick;
 use super::finding::{Finding, RuleName, Statement};
+use super::over::Over;
 use crate::config::SloPlan;
 use crate::features::{LatencySketch, ServiceKey};
 
@@ -68,14 +69,14 @@ impl SloWatch {
             share > factor * plan.error_share && (self.is_broken || is_beyond_chance(errors, requests, plan));
         let was_broken = std::mem::replace(&mut self.is_broken, slow || failing);
         if !self.is_broken {
-            let reason = "failed requests and latency are within the configured limits again".to_owned();
+            let words = "failed requests and latency are within the configured limits again";
             let rule = Some(RuleName::Slo);
             return was_broken.then(|| Statement::Cleared {
                 service: service.clone(),
                 suspect: None,
                 rule,
                 at,
-                reason,
+                over: Over::ByRule(words.to_owned()),
             });
         }
         let mut evidence = Vec::new();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::before_after::{BeforeAfter, Gate, STEP, peers_of};
 use super::finding::{RuleName, Statement, Suspect};
+use super::over::Over;
 use crate::features::{FeatureRows, ServiceKey};
 
 /// A silence that is longer is passed over at once.
@@ -90,6 +91,6 @@ fn cleared(service: &ServiceKey, suspect: Suspect, at: UnixNanos, reason: &str) 
         suspect: Some(suspect),
         rule: Some(RuleName::BeforeAfter),
         at,
-        reason: reason.to_owned(),
+        over: Over::ByRule(reason.to_owned()),
     }
 }

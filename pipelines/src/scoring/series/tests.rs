@@ -270,10 +270,10 @@ fn a_new_level_of_one_series_is_watched_then_learned() {
     let is_memory = |name: &&str| ["memory a pod", "signals together"].contains(name);
     assert!(signals(found[0]).contains(&"memory a pod"), "{:?}", signals(found[0]));
     assert!(signals(found[0]).iter().all(is_memory), "{:?}", signals(found[0]));
-    let reasons: Vec<&str> = said
+    let reasons: Vec<String> = said
         .iter()
         .filter_map(|statement| match statement {
-            Statement::Cleared { reason, .. } => Some(reason.as_str()),
+            Statement::Cleared { over, .. } => Some(over.to_string()),
             Statement::Found(_) => None,
         })
         .collect();

@@ -20,6 +20,7 @@ use super::together::Together;
 use super::wording;
 use crate::features::{FeatureRows, ServiceKey};
 use crate::scoring::finding::{Finding, RuleName, Statement};
+use crate::scoring::over::Over;
 
 /// A series without a point for so long is forgotten.
 const FORGET: UnixNanos = 86_400 * NANOS_PER_SEC;
@@ -262,7 +263,7 @@ impl SeriesWatch {
                     suspect: None,
                     rule: Some(RuleName::Baseline),
                     at: upto,
-                    reason: why.unwrap_or("it is within the usual again").to_owned(),
+                    over: Over::ByRule(why.unwrap_or("it is within the usual again").to_owned()),
                 });
             }
         }
@@ -293,7 +294,7 @@ impl SeriesWatch {
                     suspect: None,
                     rule: Some(RuleName::Absence),
                     at: upto,
-                    reason: "its signals are heard again, or have ended for good".to_owned(),
+                    over: Over::ByRule("its signals are heard again, or have ended for good".to_owned()),
                 }
             } else {
                 Statement::Found(wording::missing(service, missing, upto))

@@ -58,7 +58,10 @@ enum Command {
     /// Take in risk events, decide, act, report
     Run,
     /// Validate configuration and policy: all faults at once
-    Check,
+    Check {
+        /// YAML files, as with --config, on top of those
+        files: Vec<PathBuf>,
+    },
     /// Print the ledger, or verify its hash chain
     Ledger {
         #[command(subcommand)]
@@ -159,15 +162,19 @@ fn report(error: &ActuatorError, as_json: bool, out: &mut dyn Write) {
 }
 
 fn execute(arguments: &Arguments, clock: Clock, out: &mut dyn Write) -> Result<u8> {
-    let plan = read_files(&arguments.common.config, &arguments.common.set);
-    if matches!(arguments.command, Command::Check) {
+    let mut config = arguments.common.config.clone();
+    if let Command::Check { files } = &arguments.command {
+        config.extend_from_slice(files);
+    }
+    let plan = read_files(&config, &arguments.common.set);
+    if matches!(arguments.command, Command::Check { .. }) {
         return Ok(check(plan, arguments.common.json, out));
     }
     let plan = plan.map_err(|faults| ActuatorError::Config { faults })?;
     let as_json = arguments.common.json;
     match &arguments.command {
         Command::Run => start(plan, clock).map(|()| 0),
-        Command::Check => Ok(0),
+        Command::Check { .. } => Ok(0),
         Command::Ledger { command } => ledger(&plan, command.is_some(), as_json, out),
         Command::Approve { id, by } => told(oversight::approve(&plan, id, by, clock())?, as_json, out),
         Command::Reject { id, by, why } => {

@@ -17,6 +17,8 @@ const ALLOWED: &str = "application/cloudevents+json or application/json";
 const PREFIX: &str = "ce-";
 /// Attributes that every event has.
 const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];
+/// The version of the envelope that is understood.
+const SPEC_VERSION: &str = "1.0";
 
 /// The JSON document of an event; `media_type` is the content type without parameters, in lower case.
 pub(crate) fn document(media_type: &str, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Fault> {
@@ -42,11 +44,21 @@ fn structured(document: &RawValue) -> Result<(), Fault> {
     let event = parsed.map_err(|e| Fault::Undecodable(format!("the event is not a JSON object: {e}")))?;
     for name in REQUIRED {
         let value = event.get(name).and_then(|value| serde_json::from_str::<String>(value.get()).ok());
-        if value.is_none_or(|value| value.is_empty()) {
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
             return Err(Fault::Undecodable(format!("the event has no {name}")));
+        };
+        if name == REQUIRED[0] {
+            of_known_version(&value)?;
         }
     }
     Ok(())
+}
+
+fn of_known_version(version: &str) -> Result<(), Fault> {
+    if version == SPEC_VERSION {
+        return Ok(());
+    }
+    Err(Fault::Undecodable(format!("the event's specversion is {version:?}, must be {SPEC_VERSION:?}")))
 }
 
 /// Puts the attributes of the headers and the data into one document.
@@ -59,6 +71,9 @@ fn binary(headers: &HeaderMap, data: &RawValue) -> Result<Bytes, Fault> {
         let Some(text) = text else {
             return Err(Fault::Undecodable(format!("header {name} is not percent-encoded UTF-8")));
         };
+        if attribute == REQUIRED[0] {
+            of_known_version(&text)?;
+        }
         let value = quoted(&text).map_err(|e| Fault::Undecodable(format!("header {name}: {e}")))?;
         event.insert(attribute, Cow::Owned(value));
     }
@@ -147,6 +162,13 @@ mod tests {
             r#"{"specversion":"1.0","id":"","source":"s","type":"t"}"#,
             "no id",
         );
+        check(
+            "application/cloudevents+json",
+            &[],
+            r#"{"specversion":"0.3","id":"1","source":"s","type":"t"}"#,
+            "specversion is \"0.3\", must be \"1.0\"",
+        );
+        check("application/json", &[("ce-id", "1"), ("ce-specversion", "2.0")], "{}", "must be \"1.0\"");
         check("application/json", &[], "5", "not a JSON object");
         check("application/json", &[("ce-id", "1")], "{}", "no header ce-specversion");
         check("application/json", &[("ce-id", "%4")], "{}", "header ce-id");

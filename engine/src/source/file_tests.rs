@@ -168,6 +168,7 @@ fn what_cannot_be_read_is_said() {
     for (paths, wanted) in [
         (vec![], "must be at least one file"),
         (vec![path("missing.jsonl")], "missing.jsonl does not exist: name"),
+        (vec![path("missing-folder")], "missing-folder does not exist: name"),
         (vec![path("empty")], "holds no recording: name"),
         (vec![path("notes.txt")], "must end in one of .jsonl"),
         (vec![path("big.jsonl.zst")], "replay shorter"),

@@ -114,7 +114,8 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, EngineError> {
 
 fn opened(path: &Path, bounds: Bounds) -> Result<Unpacked, EngineError> {
     let name = name_of(path);
-    if !ENDINGS.iter().any(|end| name.ends_with(end)) {
+    // what is not there is told as such, whatever its name
+    if path.exists() && !ENDINGS.iter().any(|end| name.ends_with(end)) {
         return Err(EngineError::Setting(format!(
             "{} is not a recording by its name, must end in one of {}",
             path.display(),

@@ -81,6 +81,9 @@ impl Reader {
         }
         match node {
             Node::Section(entries) => {
+                if entries.is_empty() && !path.is_empty() {
+                    self.empty.insert(path.to_owned());
+                }
                 for (key, line, child) in entries {
                     let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     self.flatten(file, &below, (*line, child));
@@ -88,6 +91,9 @@ impl Reader {
             }
             Node::List(items) => {
                 self.forget(path);
+                if items.is_empty() {
+                    self.empty.insert(path.to_owned());
+                }
                 for (idx, (line, child)) in items.iter().enumerate() {
                     self.flatten(file, &format!("{path}[{idx}]"), (*line, child));
                 }

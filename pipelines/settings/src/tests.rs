@@ -6,18 +6,19 @@ fn told(reader: Reader) -> Vec<String> {
     reader.finish().iter().map(ToString::to_string).collect()
 }
 
-/// Scenario: a file with four different faults. Guarantees: all four are told, each with its line and the way out.
+/// Scenario: a file with six different faults, some in sections without a line. Guarantees: all are told, each with its line and the way out.
 #[test]
 fn all_faults_come_at_once_with_their_lines() {
     let mut reader = Reader::default();
     reader.add_yaml(
         "a.yaml",
-        "version: 1\ntime:\n  window_secs: 7000\n  latenes_secs: 5\nmode: loud\nshape:\n",
+        "version: 1\ntime:\n  window_secs: 7000\n  latenes_secs: 5\nmode: loud\nshape:\nsizes: {}\nplaces: []\ncalm: {}\n",
     );
     assert_eq!(reader.whole("version", 1, 1..=1), 1);
     reader.number("time.window_secs", 10.0, 1.0..=600.0);
     reader.number("time.lateness_secs", 5.0, 0.0..=60.0);
     reader.choice("mode", 0, &[("quiet", 0), ("calm", 1)]);
+    reader.number("calm.from", 5.0, 0.0..=60.0);
     assert_eq!(
         told(reader),
         [
@@ -25,7 +26,9 @@ fn all_faults_come_at_once_with_their_lines() {
             "a.yaml:4: time.latenes_secs: is not a setting, did you mean lateness_secs? known here are \
              lateness_secs, window_secs",
             "a.yaml:5: mode: is \"loud\", must be one of quiet, calm",
-            "a.yaml:6: shape: is not a setting, known here are mode, time, version",
+            "a.yaml:6: shape: is not a setting, known here are calm, mode, time, version",
+            "a.yaml:7: sizes: is not a setting, known here are calm, mode, time, version",
+            "a.yaml:8: places: is not a setting, known here are calm, mode, time, version",
         ]
     );
 }

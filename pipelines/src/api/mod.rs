@@ -2,6 +2,7 @@
 //!
 //! What it does not do: take telemetry in (`engine::receive`), or act.
 
+mod fault;
 mod serve;
 mod verdict;
 

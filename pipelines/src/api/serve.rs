@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt as _};
 
+use super::fault::{Asked, fault, json, no_such_method, no_such_path};
 use super::verdict::{Question, answer};
 use crate::scoring::VerdictBoard;
 use crate::wiring::check_outcome;
@@ -105,6 +106,8 @@ fn router(state: ApiState) -> Router {
         .route("/api/v1/risk-events", get(list))
         .route("/api/v1/risk-events/{id}", get(one))
         .route("/schema/risk-event/v1", get(schema))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
         .with_state(state)
 }
 
@@ -119,7 +122,7 @@ struct ReadyQuestion {
     port: Option<String>,
 }
 
-async fn readyz(State(state): State<ApiState>, Query(question): Query<ReadyQuestion>) -> Response {
+async fn readyz(State(state): State<ApiState>, Asked(question): Asked<ReadyQuestion>) -> Response {
     let Health { dead, otlp, api } = state.health.borrow().clone();
     let trouble = match question.port.as_deref() {
         None => api.or(otlp),
@@ -143,7 +146,7 @@ async fn metrics(State(state): State<ApiState>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (state.metrics)()).into_response()
 }
 
-async fn verdict(State(state): State<ApiState>, Query(question): Query<Question>) -> Response {
+async fn verdict(State(state): State<ApiState>, Asked(question): Asked<Question>) -> Response {
     let answer = answer(&state.board.borrow(), &question);
     json(StatusCode::OK, &answer)
 }
@@ -178,15 +181,6 @@ async fn outcome(State(state): State<ApiState>, body: Bytes) -> Response {
     }
 }
 
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
-    let text = serde_json::to_vec(body).expect("plain values always serialise");
-    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
-}
-
-fn fault(status: StatusCode, text: String) -> Response {
-    json(status, &serde_json::json!({ "error": text }))
-}
-
 /// How a reader asks for events.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -200,9 +194,14 @@ struct ListQuestion {
     limit: Option<usize>,
 }
 
-async fn list(State(state): State<ApiState>, Query(question): Query<ListQuestion>) -> Response {
+async fn list(State(state): State<ApiState>, Asked(question): Asked<ListQuestion>) -> Response {
     let after = question.after.as_deref().filter(|id| !id.is_empty());
-    let limit = question.limit.unwrap_or(100).min(LIMIT_MAX);
+    let limit = question.limit.unwrap_or(100);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        let text =
+            format!("limit is {limit}, must be 1 to {LIMIT_MAX}; go on with after=ID of the last event");
+        return fault(StatusCode::BAD_REQUEST, text);
+    }
     let from = match after.map(|id| state.events.number_of(id)) {
         Some(Some(number)) => number + 1,
         Some(None) => {

@@ -12,7 +12,8 @@ const EVENTS: &str = "/api/v1/risk-events";
 
 /// Scenario: the events of a recorded rollout are listed, fetched one by one, followed, and resumed after an id, before and
 /// after a restart. Guarantees: the same events in the same order, each once; CloudEvents in both modes; an id that is not
-/// kept is 410 with the way out, an unknown event 404, a wrong question 400; the schema is served.
+/// kept is 410 with the way out, an unknown event 404, a wrong question, path or method is told what is allowed; the schema is
+/// served.
 #[test]
 fn events_are_listed_followed_and_resumed_across_a_restart() {
     let dir = tempfile::tempdir().unwrap();
@@ -57,7 +58,22 @@ fn events_are_listed_followed_and_resumed_across_a_restart() {
     assert_eq!(gone.status, 410);
     assert!(gone.text().contains("leave `after` out"), "{}", gone.text());
     assert_eq!(get(engine.api, &format!("{EVENTS}/nothing")).status, 404);
-    assert_eq!(get(engine.api, &format!("{EVENTS}?befor=x")).status, 400);
+    for (path, status, word) in [
+        (format!("{EVENTS}?befor=x"), 400, "befor"),
+        (format!("{EVENTS}?limit=many"), 400, "limit"),
+        (format!("{EVENTS}?limit=0"), 400, "must be 1 to 1000"),
+        (format!("{EVENTS}?limit=1001"), 400, "must be 1 to 1000"),
+        (format!("{EVENTS}?follow=perhaps"), 400, "follow"),
+        ("/v1/verdict?servcie=web".to_owned(), 400, "servcie"),
+        ("/readyz?prt=otlp".to_owned(), 400, "prt"),
+        ("/api/v2".to_owned(), 404, EVENTS),
+        ("/v1/outcomes".to_owned(), 405, "POST /v1/outcomes"),
+    ] {
+        let answer = get(engine.api, &path);
+        assert_eq!(answer.status, status, "{path}");
+        let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert!(error.contains(word), "{path}: {error}");
+    }
     let schema = get(engine.api, "/schema/risk-event/v1").json();
     assert!(schema["properties"]["capsule"].is_object(), "{schema}");
 }

@@ -137,12 +137,14 @@ const WORKLOAD_NAMES: [&str; 9] = [
 
 /// Who the resource is, with `attributes` in place of its own (they may be overlaid by those of a point).
 pub(crate) fn identity_of(resource: &Resource, attributes: &Attributes) -> Option<Identity> {
-    let name = first_of(attributes, &["service.name"]).or_else(|| first_of(attributes, &WORKLOAD_NAMES))?;
-    Some(identity_as(name, resource, attributes))
+    let own = first_of(attributes, &["service.name"]);
+    let speaks = own.is_some();
+    let name = own.or_else(|| first_of(attributes, &WORKLOAD_NAMES))?;
+    Some(Identity { speaks, ..identity_as(name, resource, attributes) })
 }
 
+/// Who a resource of this name is, as told by others.
 fn identity_as(name: Arc<str>, resource: &Resource, attributes: &Attributes) -> Identity {
-    let speaks = first_of(attributes, &["service.name"]).is_some();
     let service = ServiceKey {
         tenant: Arc::clone(&resource.tenant),
         cluster: told(attributes, &["k8s.cluster.name"]),
@@ -168,7 +170,8 @@ fn identity_as(name: Arc<str>, resource: &Resource, attributes: &Attributes) -> 
         .and_then(AttributeValue::as_int)
         .and_then(|n| u64::try_from(n).ok());
     let oom_killed = attributes.text("k8s.container.status.last_terminated_reason") == Some("OOMKilled");
-    Identity { who: Who::new(Subject { service, arm, pod }), speaks, pod_uid, restarts, oom_killed }
+    let who = Who::new(Subject { service, arm, pod });
+    Identity { who, speaks: false, pod_uid, restarts, oom_killed }
 }
 
 /// Who a resource is that names a pod, but neither service nor workload, as those of the cluster and the kubelet receiver do:

@@ -7,16 +7,15 @@ use engine::record::NANOS_PER_SEC;
 use super::canaryrec::RecordingError;
 use super::files::read_text;
 use super::part::Selection;
-use super::series::{LabelledSeries, bad_line, csv_files, name_below, rows};
+use super::series::{LabelledSeries, bad_line, name_below, rows, selected_csv_files};
 
 /// Reads every selected `<id>.csv.zst` of a folder: `timestamp,value,label,part`, Unix seconds, `part` is `train` or `test`.
 ///
 /// # Errors
 /// [`RecordingError`] names file and line.
 pub fn read_kpi2018(selection: Selection<'_>) -> Result<Vec<LabelledSeries>, RecordingError> {
-    let folder = selection.folder;
-    let files = selection.of(csv_files(folder)?, |path| name_below(folder, path));
-    files.iter().map(|path| read_file(folder, path)).collect()
+    let files = selected_csv_files(selection)?;
+    files.iter().map(|path| read_file(selection.folder, path)).collect()
 }
 
 pub(super) fn read_file(folder: &Path, path: &Path) -> Result<LabelledSeries, RecordingError> {

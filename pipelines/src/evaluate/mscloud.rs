@@ -5,16 +5,15 @@ use std::path::Path;
 use super::canaryrec::RecordingError;
 use super::files::read_text;
 use super::part::Selection;
-use super::series::{LabelledSeries, bad_line, csv_files, name_below, parse_time, rows};
+use super::series::{LabelledSeries, bad_line, name_below, parse_time, rows, selected_csv_files};
 
 /// Reads every selected `<kind>/<name>.csv.zst` of a folder: `TimeStamp,Value,Label`. An empty value is no number.
 ///
 /// # Errors
 /// [`RecordingError`] names file and line.
 pub fn read_mscloud(selection: Selection<'_>) -> Result<Vec<LabelledSeries>, RecordingError> {
-    let folder = selection.folder;
-    let files = selection.of(csv_files(folder)?, |path| name_below(folder, path));
-    files.iter().map(|path| read_file(folder, path)).collect()
+    let files = selected_csv_files(selection)?;
+    files.iter().map(|path| read_file(selection.folder, path)).collect()
 }
 
 fn read_file(folder: &Path, path: &Path) -> Result<LabelledSeries, RecordingError> {

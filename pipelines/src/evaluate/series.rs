@@ -18,6 +18,7 @@ use models::bank::{AdmissionParams, Judged};
 use models::univariate::{Periods, SurpriseParams};
 
 use super::canaryrec::RecordingError;
+use super::part::Selection;
 use crate::config::read_texts;
 use crate::scoring::{SeriesParams, Solo};
 
@@ -173,6 +174,20 @@ pub(super) fn csv_files(folder: &Path) -> Result<Vec<PathBuf>, RecordingError> {
     Ok(found)
 }
 
+/// Those of them that are selected, by their names.
+///
+/// # Errors
+/// [`RecordingError::File`] for a folder that cannot be listed, or that holds none of them.
+pub(super) fn selected_csv_files(selection: Selection<'_>) -> Result<Vec<PathBuf>, RecordingError> {
+    let folder = selection.folder;
+    let files = selection.of(csv_files(folder)?, |path| name_below(folder, path));
+    if files.is_empty() {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no `.csv.zst` of this part in it");
+        return Err(RecordingError::File { path: folder.to_owned(), source });
+    }
+    Ok(files)
+}
+
 /// Path of a file below a folder, without its last `.zst`.
 pub(super) fn name_below(folder: &Path, path: &Path) -> String {
     let below = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
@@ -195,4 +210,21 @@ pub(super) fn parse_time(text: &str) -> Option<UnixNanos> {
 /// A line that is not what the layout says.
 pub(super) fn bad_line(path: &Path, line: usize, why: impl Into<String>) -> RecordingError {
     RecordingError::Line { path: path.to_owned(), line, why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::{read_kpi2018, read_mscloud};
+
+    /// Scenario: a folder that holds no recording. Guarantees: that is said, not figures of nothing.
+    #[test]
+    fn a_folder_without_recordings_is_said() {
+        let empty = tempfile::tempdir().unwrap();
+        for read in [read_kpi2018, read_mscloud] {
+            let error = read(Selection::all(empty.path())).unwrap_err();
+            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            assert!(why.contains("no `.csv.zst`"), "{error}: {why}");
+        }
+    }
 }

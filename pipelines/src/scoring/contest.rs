@@ -278,7 +278,10 @@ impl Contest {
                 self.raise_heir(&counted, &young.copied().collect::<Vec<_>>(), limits);
             }
         }
-        let aged: Vec<_> = pods.iter().map(|present| (present.age_secs, present.tally)).collect();
+        // an arm that serves and is not compared yet may be anything: it is no example, and shows nothing of the stable one
+        let is_known = |arm: &Arm| self.is_suspected(arm) || self.control_arm().is_none_or(|own| own == arm);
+        let known = pods.iter().filter(|present| is_known(&present.pod.arm));
+        let aged: Vec<_> = known.map(|present| (present.age_secs, present.tally)).collect();
         self.warmup.learn(span_secs, &aged);
     }
 
@@ -381,3 +384,7 @@ fn newcomer(roster: &Roster, stable: &Arm, now: UnixNanos) -> Option<(Arm, UnixN
 #[cfg(test)]
 #[path = "contest_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "contest_example_tests.rs"]
+mod example_tests;

@@ -100,7 +100,7 @@ snapshots! {
     crate::families::Families, "families", 2;
     crate::multivariate::VectorDetector, "vector_detector", 1;
     crate::siblings::SiblingDetector, "sibling_detector", 1;
-    crate::univariate::MeanSurprise, "mean_surprise", 2;
+    crate::univariate::MeanSurprise, "mean_surprise", 3;
 }
 
 /// Bytes that begin with whose they are.

@@ -23,7 +23,7 @@ use crate::scoring::{Scoring, ScoringCounts, ScoringParams, SeriesParams, Verdic
 use crate::topology::CallGraph;
 
 /// Version of the layout of [`Judge`]'s state.
-const STATE_VERSION: u32 = 18;
+const STATE_VERSION: u32 = 19;
 const NAME: &str = "judge";
 
 /// What the operator counts besides its output.

@@ -13,7 +13,7 @@ use crate::snapshot::{SnapshotError, body, opened};
 type Held = (f32, Option<Row>, u32, HotSurprise);
 
 const MODEL: &str = "bank";
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 
 impl Bank {
     /// The state as bytes, settings not included: at most 140 bytes a series of the hot tier, at most 5.5 KB one of the full.

@@ -104,13 +104,13 @@ fn other_versions_are_refused_and_smaller_budgets_kept() {
     (0..700).for_each(|_| drop(crowd.round(&mut whole)));
     let saved = whole.save();
     let mut newer = saved.clone();
-    assert_eq!(&newer[..6], b"\x04bank\x04", "length, name, version");
-    newer[5] = 5;
+    assert_eq!(&newer[..6], b"\x04bank\x05", "length, name, version");
+    newer[5] = 6;
     let mut small = bank(2, 12);
     let error = small.load(&newer).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "state of `bank` has version 5, this build reads version 4: start without it"
+        "state of `bank` has version 6, this build reads version 5: start without it"
     );
     newer[1] = b't';
     assert!(matches!(small.load(&newer), Err(SnapshotError::Model { .. })));

@@ -142,6 +142,7 @@ fn pieces() -> Vec<Piece> {
         piece("the hold of the highest score", SurpriseParams { hold: 0.0, ..all }),
         piece("fading of what was visited", SurpriseParams { memory_days: 365.0, memory_points: 1e6, ..all }),
         piece("ranges that age", SurpriseParams { aged_visits: 0.0, ..all }),
+        piece("how far outside of a range", SurpriseParams { beyond: 0.0, ..all }),
         piece("little taught by the extreme", SurpriseParams { extreme_teaches: 1.0, ..all }),
         piece("clipping of the level and the error", SurpriseParams { clip_deviations: 1e6, ..all }),
         piece("a lasting shift as new baseline", SurpriseParams { rebase_steps: 1e6, ..all }),

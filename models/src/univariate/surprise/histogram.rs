@@ -2,8 +2,8 @@
 //!
 //! The mass of a value is split over the two nodes beside it; the surprise of a value is minus the decimal logarithm of
 //! the share of the interpolated mass, with half a visit of prior: none where every visit was, however many there were. A
-//! value outside the range has no mass. When the range grows, the
-//! masses move to the new grid with it. Fading is done by letting each visit weigh more than the one before; the
+//! value outside the range has no mass; how far outside it lies is told apart ([`RangeHistogram::farness`]). When the range
+//! grows, the masses move to the new grid with it. Fading is done by letting each visit weigh more than the one before; the
 //! weight is kept by the caller, because all histograms of a series fade together. An end of the range that was not
 //! visited for several memories is given up.
 
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Nodes of a histogram of the full tier.
 pub(crate) const NODES: usize = 24;
+/// Cells beyond a range that are told apart.
+const CELLS_MAX: f32 = 1e8;
 
 /// One histogram of `N` nodes; 12 + 4 `N` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -76,6 +78,19 @@ impl<const N: usize> RangeHistogram<N> {
             self.mass[node] * (1.0 - mark.part) + self.mass[node + 1] * mark.part
         };
         (self.total + 0.5 * weight) / (mass + 0.5 * weight)
+    }
+
+    /// How far outside of the range a value lies, as the decimal logarithm of one more than its distance in cells: 0 within it.
+    /// A range of one value has no cells to measure by.
+    pub(crate) fn farness(&self, (y, mark): (f32, Mark)) -> f32 {
+        if mark.node == Mark::OUTSIDE && self.high > self.low { self.far_outside(y) } else { 0.0 }
+    }
+
+    #[cold]
+    fn far_outside(&self, y: f32) -> f32 {
+        let distance = (y - self.high).max(self.low - y).max(0.0);
+        let cells = distance / ((self.high - self.low) / (N - 1) as f32);
+        log10(1.0 + cells.min(CELLS_MAX))
     }
 
     /// Adds a visit of `y`, which lies at `mark`.
@@ -191,6 +206,27 @@ mod tests {
         check(30.0, 203.0_f64.log10());
         check(60.0, 203.0_f64.log10());
         check(-1.0, 203.0_f64.log10());
+    }
+
+    /// Scenario: a range from 0 to 23, which makes cells of one; values within it, at its ends, beyond them, very far away, and
+    /// outside of a range of one value.
+    /// Guarantees: nine cells beyond either end are a decade, ninety-nine are two; it keeps growing and is finite; within the
+    /// range, and of one value, it is 0.
+    #[test]
+    fn farther_outside_is_rarer() {
+        let mut histogram = RangeHistogram::<NODES>::EMPTY;
+        let farness =
+            |histogram: &RangeHistogram, y: f32| f64::from(histogram.farness((y, histogram.mark(y))));
+        assert_eq!(farness(&histogram, 9.0), 0.0);
+        visit(&mut histogram, 0.0, 1.0);
+        assert_eq!(farness(&histogram, 9.0), 0.0);
+        (1..24).for_each(|nth| visit(&mut histogram, nth as f32, 1.0));
+        for (y, decades) in [(0.0, 0.0), (11.5, 0.0), (23.0, 0.0), (32.0, 1.0), (-9.0, 1.0), (122.0, 2.0)] {
+            let seen = farness(&histogram, y);
+            assert!((seen - decades).abs() < 1e-5, "{y}: {seen}");
+        }
+        let far = farness(&histogram, 1e30);
+        assert!(far.is_finite() && far > farness(&histogram, 1e6));
     }
 
     /// Scenario: values from a narrow range, then one far away, at several weights.

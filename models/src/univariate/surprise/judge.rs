@@ -265,23 +265,25 @@ struct MeanSurprises {
 }
 
 /// (mean of s^p)^(1/p) over the views that count, over those of them that are of the point itself, and the largest s. An
-/// absent view counts as no surprise. Also where each view lies.
+/// absent view counts as no surprise; a value outside of a range surprises more the farther it lies. Also where each view lies.
 fn mean_surprise(
     params: &SurpriseParams,
     front: &Front,
     views: &Signals,
     marks: &mut [Mark; SIGNALS],
 ) -> MeanSurprises {
-    let counted = params.views;
-    let mut surprises = [1.0_f32; SIGNALS];
+    let (counted, beyond) = (params.views, params.beyond as f32);
+    let (mut rarities, mut outside) = ([1.0_f32; SIGNALS], [0.0_f32; SIGNALS]);
     for (nth, ((histogram, view), mark)) in front.histograms.iter().zip(views).zip(marks).enumerate() {
         if !view.is_nan() && counted >> nth & 1 == 1 {
             *mark = histogram.mark(*view);
-            surprises[nth] = histogram.rarity(*mark, front.short.weight);
+            rarities[nth] = histogram.rarity(*mark, front.short.weight);
+            outside[nth] = beyond * histogram.farness((*view, *mark));
         }
     }
     // whole arrays at a time, without a branch
-    let surprises = surprises.map(|rarity| log10(rarity.max(1.0)));
+    let mut surprises = rarities.map(|rarity| log10(rarity.max(1.0)));
+    surprises.iter_mut().zip(outside).for_each(|(surprise, outside)| *surprise += outside);
     let parts = raised(surprises, params.power as f32);
     let (mut of_all, mut of_the_point) = (0.0_f32, 0.0_f32);
     let (mut strongest, mut most) = (0, 0.0_f32);

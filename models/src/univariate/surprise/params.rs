@@ -41,6 +41,8 @@ pub struct SurpriseParams {
     pub power: f64,
     /// Visits at an outer cell of a range below which the range ends before it; 0 for a range that only grows.
     pub aged_visits: f64,
+    /// Decades of surprise that ten times the distance beyond a range adds; 0 where outside is outside.
+    pub beyond: f64,
     /// What a value far from the usual day teaches at first, as a part of what any other does.
     pub extreme_teaches: f64,
     /// Deviations that the slow level and the usual error take at most of one point.
@@ -64,6 +66,7 @@ impl Default for SurpriseParams {
             periods: Periods::Found,
             power: 1.5,
             aged_visits: 0.005,
+            beyond: 0.25,
             extreme_teaches: 0.1,
             clip_deviations: 6.0,
             gap_steps_max: 1e6,
@@ -102,6 +105,7 @@ impl SurpriseParams {
         within("rebase_steps", self.rebase_steps, 10.0, 1e6, "10 to 1000000");
         within("power", self.power, 1.0, 100.0, "1 to 100");
         within("aged_visits", self.aged_visits, 0.0, 1.0, "0 to 1");
+        within("beyond", self.beyond, 0.0, 1.0, "0 to 1");
         within("extreme_teaches", self.extreme_teaches, 0.001, 1.0, "0.001 to 1");
         within("clip_deviations", self.clip_deviations, 1.0, 1e6, "1 to 1000000");
         within("gap_steps_max", self.gap_steps_max, 1.0, 1e6, "1 to 1000000");

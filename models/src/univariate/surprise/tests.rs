@@ -169,6 +169,21 @@ fn a_rhythm_beside_the_day_is_learned() {
     }
 }
 
+/// Scenario: six weeks with a job of an hour every seven; the five minutes before its next run and the first five of it.
+/// Guarantees: of the 15 that the job adds, at least 10 are expected as soon as it is due: its edges are not smoothed over the hour.
+#[test]
+fn a_rhythm_has_edges() {
+    for seed in 0..3 {
+        let job = |hour: i64| if hour % 7 == 3 { 15.0 } else { 0.0 };
+        let (knows, _) = after_six_weeks(Periods::Found, seed, job);
+        assert_eq!(knows.period_hours(), Some(7), "seed {seed}");
+        let starts = (6 * 168 / 7 * 7 + 3) * 3_600;
+        let expected = |at: i64| knows.read(at * SEC, 100.0).unwrap().expected;
+        let rises = expected(starts + 150) - expected(starts - 150);
+        assert!(rises > 10.0, "seed {seed}: {rises}");
+    }
+}
+
 /// Scenario: a detector after two weeks.
 /// Guarantees: its saved state is at most 6 KB.
 #[test]

@@ -29,6 +29,7 @@ mod time_spread;
 mod time_stop;
 mod verdict;
 mod warmup;
+mod warmup_decay;
 mod weights;
 
 pub use before_after::{BeforeAfterReading, BeforeAfterWatch, StepCounts};

@@ -1,25 +1,25 @@
 //! What young pods may be excused for: how much slower requests are by pod age.
 //!
 //! Before any deploy was seen that is the prior curve (latency is `1 + 0.6 e^(-age/60)` times the usual); after that
-//! what the last deploys showed: per age bin, the mean log factor of the next deploy plus two standard deviations, from
-//! a normal model with a prior on mean and spread (DerSimonian & Laird's moment, less what chance among the counted
-//! requests explains). An age that no deploy showed is excused no more than the next younger one. The factor stretches the limits that young pods are held against, so that nothing needs to be
-//! known about the shape of the latencies. Errors are never excused. Which deploys turned out well is the caller's
-//! business.
+//! what the last deploys lead to expect of the next one (`warmup_decay`): mean and two standard deviations of its log factor, per
+//! age bin. An age that no deploy showed is excused no more than the next younger one. The factor stretches the limits
+//! that young pods are held against, so that nothing needs to be known about the shape of the latencies. Errors are never
+//! excused. Which deploys turned out well is the caller's business.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::warmup_decay::{Seen, next_deploy};
+
 /// Upper ends of the age bins in seconds.
-const EDGES: [f64; 12] = [5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 450.0, 600.0];
-const N_BINS: usize = EDGES.len();
+pub(crate) const EDGES: [f64; 12] =
+    [5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 450.0, 600.0];
+pub(crate) const N_BINS: usize = EDGES.len();
 /// Deploys a learned curve is made from, and a history keeps.
 const N_DEPLOYS: usize = 5;
-/// Prior on how much deploys differ in log latency: an absolute part, a part of the mean, what it is worth in deploys.
-const SPREAD_FLOOR: f64 = 0.03;
-const SPREAD_SHARE: f64 = 0.3;
-const SPREAD_DEPLOYS: f64 = 4.0;
+/// Of a request's log time at least: times are kept to within 1 %.
+const VARIANCE_MIN: f64 = 4e-4;
 /// What is excused lies so many standard deviations of the next deploy above its mean.
 pub(crate) const EXCUSED_SDS: f64 = 2.0;
 
@@ -56,9 +56,12 @@ impl LogTimes {
         self.squares += other.squares;
     }
 
-    fn mean_and_variance_of_mean(&self) -> (f64, f64) {
-        let mean = self.sum / self.n;
-        (mean, (self.squares / self.n - mean * mean).max(0.0) / self.n)
+    fn mean(&self) -> f64 {
+        self.sum / self.n
+    }
+
+    fn squares_around_mean(&self) -> f64 {
+        (self.squares - self.sum * self.sum / self.n).max(0.0)
     }
 }
 
@@ -123,11 +126,23 @@ impl WarmupRecord {
         self.bins.is_empty()
     }
 
-    /// Log factor of a bin and its sampling variance.
-    fn ln_factor(&self, nth: usize) -> Option<(f64, f64)> {
-        let bin = self.bins.get(nth).filter(|bin| bin.young.n >= 2.0 && bin.old.n >= 2.0)?;
-        let (young, old) = (bin.young.mean_and_variance_of_mean(), bin.old.mean_and_variance_of_mean());
-        Some((young.0 - old.0, young.1 + old.1))
+    /// Bins with requests of both, and what chance does to them: requests vary as they do in all bins together, since a few alike
+    /// would pass for exact.
+    fn seen(&self) -> Vec<Seen> {
+        let both = |bin: &&Bin| bin.young.n >= 2.0 && bin.old.n >= 2.0;
+        let of_request = |pick: fn(&Bin) -> &LogTimes| {
+            let times = || self.bins.iter().filter(both).map(pick);
+            let dof: f64 = times().map(|times| times.n - 1.0).sum();
+            (times().map(LogTimes::squares_around_mean).sum::<f64>() / dof).max(VARIANCE_MIN)
+        };
+        let (young, old) = (of_request(|bin| &bin.young), of_request(|bin| &bin.old));
+        let bins = self.bins.iter().enumerate().filter(|(_, bin)| both(bin));
+        bins.map(|(nth, bin)| Seen {
+            bin: nth,
+            ln_factor: bin.young.mean() - bin.old.mean(),
+            variance: young / bin.young.n + old / bin.old.n,
+        })
+        .collect()
     }
 }
 
@@ -158,12 +173,16 @@ impl WarmupHistory {
         if self.0.is_empty() {
             return WarmupCurve::Prior;
         }
+        let deploys: Vec<Vec<Seen>> = self.0.iter().map(WarmupRecord::seen).collect();
         let mut bins: Vec<(f64, f64)> = Vec::with_capacity(N_BINS);
-        for nth in 0..N_BINS {
-            let seen: Vec<(f64, f64)> = self.0.iter().filter_map(|deploy| deploy.ln_factor(nth)).collect();
-            let prior = libm::log(prior(age_middle(nth)));
-            let bin = if seen.is_empty() { unseen(bins.last(), prior) } else { next_deploy(&seen, prior) };
-            bins.push(bin);
+        for (nth, (mean, sd)) in next_deploy(&deploys).into_iter().enumerate() {
+            let told = (mean, mean + EXCUSED_SDS * sd);
+            let is_seen = deploys.iter().flatten().any(|seen| seen.bin == nth);
+            bins.push(if is_seen {
+                told
+            } else {
+                unseen(bins.last(), libm::log(prior(age_middle(nth))), told)
+            });
         }
         WarmupCurve::Learned(bins)
     }
@@ -232,36 +251,13 @@ fn age_middle(nth: usize) -> f64 {
     (low + EDGES[nth]) / 2.0
 }
 
-/// Mean of the next deploy's log factor and its upper end at an age that no deploy showed: as the prior curve has it, or as it was at the next younger age where that is
-/// less. Pods that are at full speed after half a minute do not slow down after a whole one.
-fn unseen(younger: Option<&(f64, f64)>, prior: f64) -> (f64, f64) {
-    let (mean, tolerated) = younger.copied().unwrap_or((prior, prior));
-    (mean.clamp(0.0, prior / 2.0), tolerated.clamp(0.0, prior))
-}
-
-/// Mean of the next deploy's log factor, and its upper end (two standard deviations), from `(value, sampling variance)`
-/// of earlier ones and the prior curve's value; the end is never above both the prior curve and what deploys showed.
-fn next_deploy(seen: &[(f64, f64)], prior: f64) -> (f64, f64) {
-    let n = seen.len() as f64;
-    let plain = seen.iter().map(|(value, _)| value).sum::<f64>() / n;
-    let chance = seen.iter().map(|(_, variance)| variance).sum::<f64>() / n;
-    let squares: f64 = seen.iter().map(|(value, _)| (value - plain) * (value - plain)).sum();
-    let moment = if n > 1.0 { (squares / (n - 1.0) - chance).max(0.0) } else { 0.0 };
-    // the mean is shrunk twice: once to know how far deploys differ, once with that
-    let shrunk = |spread2: f64| {
-        let (mut weight, mut sum) = (4.0 / (prior * prior), 2.0 / prior);
-        for (value, variance) in seen {
-            weight += 1.0 / (variance + spread2);
-            sum += value / (variance + spread2);
-        }
-        (sum / weight, 1.0 / weight)
-    };
-    let share = SPREAD_SHARE * shrunk(SPREAD_FLOOR * SPREAD_FLOOR).0.max(0.0);
-    let usual2 = SPREAD_FLOOR * SPREAD_FLOOR + share * share;
-    let spread2 = (SPREAD_DEPLOYS * usual2 + (n - 1.0) * moment) / (SPREAD_DEPLOYS + n - 1.0);
-    let (mean, variance) = shrunk(spread2);
-    let shown = plain + EXCUSED_SDS * libm::sqrt(spread2);
-    (mean, (mean + EXCUSED_SDS * libm::sqrt(variance + spread2)).min(shown.max(prior)))
+/// Mean of the next deploy's log factor and its upper end at an age that no deploy showed: as the younger ages lead to expect,
+/// and no more than the prior curve or the next younger age. Pods that are at full speed after half a minute do not slow
+/// down after a whole one.
+fn unseen(younger: Option<&(f64, f64)>, prior: f64, (mean, tolerated): (f64, f64)) -> (f64, f64) {
+    let most = younger.map_or(prior, |(_, tolerated)| *tolerated).clamp(0.0, prior);
+    let mean = mean.clamp(0.0, prior / 2.0);
+    (mean.min(most), tolerated.clamp(mean.min(most), most))
 }
 
 /// The factor that is tolerated as long as nothing is known.
@@ -308,7 +304,8 @@ mod tests {
             assert!(curve.tolerated(25.0, 1.0) < 0.85 * WarmupCurve::Prior.tolerated(25.0, 1.0), "{curve:?}");
             assert!(curve.expected(4.0, 1.0) < curve.tolerated(4.0, 1.0));
         }
-        assert!(five.tolerated(4.0, 1.0) < one.tolerated(4.0, 1.0));
+        let unsure = |curve: &WarmupCurve| curve.tolerated(4.0, 1.0) / curve.expected(4.0, 1.0);
+        assert!(unsure(&five) < unsure(&one), "{one:?} {five:?}");
         assert!(five.tolerated(25.0, 1.0) < 1.1, "{five:?}");
     }
 

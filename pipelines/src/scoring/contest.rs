@@ -247,7 +247,8 @@ impl Contest {
         let present = |pod| {
             Some(Present { pod, tally: tick.pods.get(&pod.idx)?, age_secs: self.age_secs(pod, tick.end_at) })
         };
-        let mut pods: Vec<Present<'_>> = roster.iter().filter_map(present).collect();
+        let mut pods: Vec<Present<'_>> =
+            roster.iter().filter(|pod| self.knows(&pod.arm)).filter_map(present).collect();
         pods.sort_by_key(|present| present.pod.idx);
         let suspect = self.suspect().cloned();
         let (mut control, mut canary) = (Vec::new(), Vec::new());
@@ -258,8 +259,6 @@ impl Contest {
                     self.calls[1].add(tally);
                     canary.push(present.counts(&self.warmup.excused(limits, age_secs, span_secs)));
                 }
-                // what serves and is not compared yet may be anything, and would pass for how the yardstick varies
-                _ if self.control_arm().is_some_and(|control| pod.arm != *control) => {}
                 _ => {
                     self.calls[0].add(tally);
                     control.push(present.counts(&self.warmup.expected(limits, age_secs, span_secs)));
@@ -278,10 +277,7 @@ impl Contest {
                 self.raise_heir(&counted, &young.copied().collect::<Vec<_>>(), limits);
             }
         }
-        // an arm that serves and is not compared yet may be anything: it is no example, and shows nothing of the stable one
-        let is_known = |arm: &Arm| self.is_suspected(arm) || self.control_arm().is_none_or(|own| own == arm);
-        let known = pods.iter().filter(|present| is_known(&present.pod.arm));
-        let aged: Vec<_> = known.map(|present| (present.age_secs, present.tally)).collect();
+        let aged: Vec<_> = pods.iter().map(|present| (present.age_secs, present.tally)).collect();
         self.warmup.learn(span_secs, &aged);
     }
 
@@ -291,6 +287,12 @@ impl Contest {
         let reading = self.test.observe(tick);
         self.peak_ln_e = self.peak_ln_e.max(reading.ln_e);
         self.reading = Some(reading);
+    }
+
+    /// Whether the arm has a part in this. One that serves and is not compared yet may be anything: it is no example of how pods warm
+    /// up, and would pass for how the yardstick varies.
+    fn knows(&self, arm: &Arm) -> bool {
+        self.is_suspected(arm) || self.control_arm().is_none_or(|control| control == arm)
     }
 
     fn is_suspected(&self, arm: &Arm) -> bool {

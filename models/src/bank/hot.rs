@@ -317,9 +317,9 @@ impl HotSurprise {
         let units = grid::whole(self.visit_units(), draw);
         if units > 0 {
             for (view, y) in [look.value, look.short].into_iter().enumerate() {
-                let place =
-                    if grid::is_inside(look.places[view]) { look.places[view] } else { self.grow(view, y) };
-                grid::add(&mut self.masses[view], place, units, draw.rotate_left(9 + 7 * view as u32));
+                let (place, draw) = (look.places[view], draw.rotate_left(9 + 7 * view as u32));
+                let place = if grid::is_inside(place) { place } else { self.grow(view, y, place, draw) };
+                grid::add(&mut self.masses[view], place, units, draw);
             }
             grid::add(&mut self.masses[2], look.places[2], units, draw.rotate_left(23));
             self.total = self.total.saturating_add(units);
@@ -328,23 +328,27 @@ impl HotSurprise {
             }
         }
         if self.points.is_multiple_of(AGE_POINTS) {
-            self.age();
+            self.age(draw);
         }
     }
 
-    /// Lets the range of a view reach to `y`; where `y` lies then.
-    #[cold]
-    fn grow(&mut self, view: usize, y: f32) -> f32 {
+    /// Lets the range of a view reach to `y`, at `place` now; where it lies then.
+    fn grow(&mut self, view: usize, y: f32, place: f32, draw: u32) -> f32 {
         let (low, scale) = (self.low[view], self.scale[view]);
         let is_empty = self.total == 0;
         let (low, high) = if is_empty { (y, y) } else { (low.min(y), (low + grid::LAST / scale).max(y)) };
-        self.regrid(view, low, high);
+        if !is_empty && grid::is_near(place) {
+            grid::widened(&mut self.masses[view], place, draw);
+            (self.low[view], self.scale[view]) = (low, grid::LAST / (high - low));
+            return place.clamp(0.0, grid::LAST);
+        }
+        self.regrid(view, (low, high), draw);
         (y - self.low[view]) * self.scale[view]
     }
 
-    fn regrid(&mut self, view: usize, low: f32, high: f32) {
+    fn regrid(&mut self, view: usize, (low, high): (f32, f32), draw: u32) {
         let scale = grid::LAST / (high - low);
-        grid::moved(&mut self.masses[view], (self.low[view], self.scale[view]), (low, scale));
+        grid::moved(&mut self.masses[view], (self.low[view], self.scale[view]), (low, scale), draw);
         (self.low[view], self.scale[view]) = (low, scale);
     }
 
@@ -363,14 +367,14 @@ impl HotSurprise {
 
     /// Lets a range end where no mass is left: cuts at most one cell on either side.
     #[cold]
-    fn age(&mut self) {
+    fn age(&mut self, draw: u32) {
         for view in 0..2 {
             let cell = 1.0 / self.scale[view];
             let (from, upto) = grid::faint_ends(&self.masses[view]);
             if cell > 0.0 && from + upto > 0 {
                 let low = self.low[view];
                 let high = low + cell * (grid::LAST - f32::from(upto));
-                self.regrid(view, low + cell * f32::from(from), high);
+                self.regrid(view, (low + cell * f32::from(from), high), draw);
             }
         }
     }
@@ -392,6 +396,46 @@ impl Detector for HotSurprise {
         match WARM_UP_POINTS.saturating_sub(self.points) {
             0 => Maturity::Mature,
             needs_points => Maturity::WarmingUp { needs_points },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Scenario: up to 60 points that rise, fall or jump, of any size and offset; no range has aged yet.
+        /// Guarantees: value and mean lie inside of their range once they were shown; what lies beyond the highest by a
+        /// thousandth of the range, or below the lowest by that, is outside.
+        #[test]
+        fn ranges_are_what_was_shown(
+            steps in prop::collection::vec((-1.0..1.0_f64, 0..6_u32), 1..60),
+            rise in -1.0..1.0_f64,
+            size in -6..7_i32,
+            offset in -100.0..100.0_f64,
+        ) {
+            let (mut hot, mut x) = (HotSurprise::new(), 0.0);
+            let mut shown = [const { Vec::new() }; 2];
+            for (n, (step, decimals)) in (0..).zip(steps) {
+                x += (rise + step) * 0.1_f64.powi(decimals as i32);
+                let (at, x) = (n * 60_000_000_000, (x + offset) * 10_f64.powi(size));
+                let look = hot.look(at, x).unwrap();
+                shown[0].push(look.value);
+                shown[1].push(look.short);
+                hot.observe(at, x, Lesson::Learn);
+            }
+            for (view, shown) in shown.iter().enumerate() {
+                let is_inside = |y: f32| grid::is_inside((y - hot.low[view]) * hot.scale[view]);
+                let (low, high) = shown.iter().fold((f32::MAX, f32::MIN), |(low, high), y| (low.min(*y), high.max(*y)));
+                let beyond = (1e-3 * (high - low)).max(1e-6 * high.abs().max(low.abs())).max(1e-30);
+                for y in shown {
+                    prop_assert!(is_inside(*y), "{y} in {low} to {high}, view {view}: {hot:?}");
+                }
+                prop_assert!(!is_inside(high + beyond) && !is_inside(low - beyond), "{low} to {high}, view {view}: {hot:?}");
+            }
         }
     }
 }

@@ -413,6 +413,7 @@ async fn oversize_is_final_packed_or_not() {
     for (packed, body) in [(None, vec![0; LIMIT + 1]), (Some(CompressionEncoding::Gzip), bomb.clone())] {
         let status = call(grpc, LOGS, packed, body).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.message().contains(&format!("larger than {LIMIT} bytes")), "{}", status.message());
         assert!(!String::from_utf8_lossy(status.details()).contains("RetryInfo"));
     }
     let heard = send(http, "POST", "/v1/logs", &[PROTO, ("content-encoding", "gzip")], gzip(&bomb)).await;

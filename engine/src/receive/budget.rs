@@ -64,7 +64,10 @@ impl Drop for Charge {
 /// Limits of one body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
+    /// Of the message.
     pub(crate) bytes: usize,
+    /// What the protocol adds to it.
+    pub(crate) framing_bytes: usize,
     pub(crate) timeout: Duration,
 }
 
@@ -74,13 +77,13 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    match tokio::time::timeout(limits.timeout, read_all(body, limits.bytes, charge)).await {
+    match tokio::time::timeout(limits.timeout, read_all(body, limits, charge)).await {
         Ok(read) => read,
         Err(_) => Err(Fault::SlowClient(limits.timeout.as_secs())),
     }
 }
 
-async fn read_all<B>(mut body: B, limit: usize, charge: &mut Charge) -> Result<Bytes, Fault>
+async fn read_all<B>(mut body: B, limits: BodyLimits, charge: &mut Charge) -> Result<Bytes, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -92,8 +95,8 @@ where
         let frame = frame.map_err(|e| Fault::Undecodable(format!("the request broke off: {e}")))?;
         let Ok(chunk) = frame.into_data() else { continue };
         total += chunk.remaining();
-        if total > limit {
-            return Err(Fault::TooLarge { limit });
+        if total > limits.bytes + limits.framing_bytes {
+            return Err(Fault::TooLarge { limit: limits.bytes });
         }
         charge.add(chunk.remaining())?;
         // A body that comes in one piece is not copied.

@@ -98,14 +98,15 @@ impl<A: Append> Door<A> {
         self.budget.charge()
     }
 
-    /// Limits of an OTLP body, `extra` bytes of framing apart.
-    pub(crate) fn otlp_limits(&self, extra: usize) -> BodyLimits {
-        BodyLimits { bytes: self.config.request_bytes_max + extra, timeout: self.config.read_timeout }
+    /// Limits of an OTLP body, so many bytes of framing apart.
+    pub(crate) fn otlp_limits(&self, framing_bytes: usize) -> BodyLimits {
+        let (bytes, timeout) = (self.config.request_bytes_max, self.config.read_timeout);
+        BodyLimits { bytes, framing_bytes, timeout }
     }
 
     /// Limits of a change or an outcome.
     pub(crate) fn event_limits(&self) -> BodyLimits {
-        BodyLimits { bytes: self.config.event_bytes_max, timeout: self.config.read_timeout }
+        BodyLimits { bytes: self.config.event_bytes_max, framing_bytes: 0, timeout: self.config.read_timeout }
     }
 
     /// Checks an OTLP body and stores it as it came.

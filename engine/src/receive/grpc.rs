@@ -72,7 +72,7 @@ where
     let limits = door.otlp_limits(PREFIX_LEN);
     let mut charge = door.charge();
     let whole = read_body(body, limits, &mut charge).await?;
-    let (packed, body) = unframe(whole, limits.bytes - PREFIX_LEN)?;
+    let (packed, body) = unframe(whole, limits.bytes)?;
     let compression = if packed { compression } else { Compression::None };
     let delivery =
         Delivery { kind, transport: Transport::Grpc, encoding: Encoding::OtlpProto, compression, body };

@@ -242,8 +242,8 @@ impl Reader {
         let written = self.values.keys().chain(self.empty.iter().filter(|key| !is_section(key)));
         let unknown: Vec<String> = written.filter(|key| !self.asked.contains(*key)).cloned().collect();
         for key in unknown {
-            let text = unknown::way_out(&key, &self.asked);
-            self.fault(&key, text);
+            let (key, text) = unknown::way_out(&key, &self.asked);
+            self.fault(key, text);
         }
         self.faults.sort();
         self.faults.dedup();

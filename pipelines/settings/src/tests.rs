@@ -33,6 +33,26 @@ fn all_faults_come_at_once_with_their_lines() {
     );
 }
 
+/// Scenario: an unknown section with three settings, an unknown list of sections, an unknown section in a known one.
+/// Guarantees: each is told once, where it begins.
+#[test]
+fn an_unknown_section_is_told_once() {
+    let mut reader = Reader::default();
+    reader.add_yaml(
+        "a.yaml",
+        "shape:\n  width: 1\n  size: {a: 2, b: 3}\nplaces:\n  - name: x\n  - name: y\ntime:\n  windos: {a: 1, b: 2}\n",
+    );
+    reader.number("time.window", 10.0, 1.0..=600.0);
+    assert_eq!(
+        told(reader),
+        [
+            "a.yaml:1: shape: is not a setting, known here are time",
+            "a.yaml:4: places: is not a setting, known here are time",
+            "a.yaml:8: time.windos: is not a setting, did you mean window? known here are window",
+        ]
+    );
+}
+
 /// Scenario: the same keys in two files and on the command line. Guarantees: the last one wins, lists as a whole; a key
 /// that is written empty goes back to its default; a section without lines changes nothing.
 #[test]

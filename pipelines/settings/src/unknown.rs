@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-/// What to say about `key`, when `asked` are all the settings there are.
-pub(crate) fn way_out(key: &str, asked: &BTreeSet<String>) -> String {
+/// Which key to speak of and what to say of it, when `key` was written and `asked` are all the settings there are: of a whole
+/// section that is unknown the section alone, once.
+pub(crate) fn way_out<'a>(key: &'a str, asked: &BTreeSet<String>) -> (&'a str, String) {
     let inner = names_below(key, asked);
     if !inner.is_empty() {
-        return format!("is a single value, must be a section with {}", inner.join(", "));
+        return (key, format!("is a single value, must be a section with {}", inner.join(", ")));
     }
     if let Some((single, _)) =
         key.rsplit_once('[').filter(|(single, at)| at.ends_with(']') && asked.contains(*single))
     {
-        return format!("is an item of a list, {single} must be a single value");
+        return (key, format!("is an item of a list, {single} must be a single value"));
     }
     // the outermost name that is unknown, and what is known beside it
     let mut at = key;
@@ -23,11 +24,10 @@ pub(crate) fn way_out(key: &str, asked: &BTreeSet<String>) -> String {
         }
         at = outer;
     };
-    let what =
-        if at == key { "is not a setting".to_owned() } else { format!("is not a setting: there is no {at}") };
+    let unknown = at.strip_suffix(']').and_then(|item| item.rsplit_once('[')).map_or(at, |(list, _)| list);
     let guess =
         nearest(name, &siblings).map_or_else(|| ",".to_owned(), |near| format!(", did you mean {near}?"));
-    format!("{what}{guess} known here are {}", siblings.join(", "))
+    (unknown, format!("is not a setting{guess} known here are {}", siblings.join(", ")))
 }
 
 /// The names directly below a section, sorted.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -152,12 +153,18 @@ async fn verdict(State(state): State<ApiState>, Asked(question): Asked<Question>
 }
 
 /// The actuator's word, into the same log as everything that changes what the engine says.
-async fn outcome(State(state): State<ApiState>, body: Bytes) -> Response {
+async fn outcome(State(state): State<ApiState>, body: Result<Bytes, BytesRejection>) -> Response {
     let Some(log) = state.outcomes else {
         return fault(
             StatusCode::NOT_FOUND,
             "outcomes are read from Kafka here: publish them on the topic".to_owned(),
         );
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(refused) => {
+            return fault(refused.status(), format!("the outcome cannot be read: {}", refused.body_text()));
+        }
     };
     if let Err(error) = check_outcome(&body) {
         return fault(StatusCode::BAD_REQUEST, error.to_string());
@@ -176,7 +183,7 @@ async fn outcome(State(state): State<ApiState>, body: Bytes) -> Response {
         }
         Err(error) => {
             let wait = [(header::RETRY_AFTER, "1")];
-            (StatusCode::SERVICE_UNAVAILABLE, wait, error.to_string()).into_response()
+            (wait, fault(StatusCode::SERVICE_UNAVAILABLE, error.to_string())).into_response()
         }
     }
 }

@@ -104,7 +104,7 @@ pub(crate) struct EvaluateArgs {
     config: ConfigArgs,
 }
 
-/// Exit 0 when the figures could be computed, whatever they are.
+/// Exit 0 when the figures could be computed, whatever they are, 2 for a wrong folder.
 pub(crate) fn main(args: &EvaluateArgs) -> Exit {
     let folder = match (&args.folder, args.kind) {
         (Some(folder), _) => folder.as_path(),
@@ -114,6 +114,10 @@ pub(crate) fn main(args: &EvaluateArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    if args.folder.is_some() && !folder.is_dir() {
+        eprintln!("error: {} is no folder that can be read", folder.display());
+        return Exit::Usage;
+    }
     let selection = Selection { folder, part: args.part };
     let printing = evaluate_series::Printing {
         selection,

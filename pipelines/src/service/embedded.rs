@@ -151,7 +151,9 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
     watcher.abort();
     api.stop.send_replace(true);
     api.task.await.map_err(|_| EngineError::Stopped("the API"))??;
-    end.map_err(|_| EngineError::Stopped("the lane"))?
+    end.map_err(|_| EngineError::Stopped("the lane"))??;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// Records of the log that the lane has not read yet.

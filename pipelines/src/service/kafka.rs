@@ -128,5 +128,7 @@ pub(crate) async fn run(plan: &Plan, kafka: &KafkaPlan) -> Result<(), EngineErro
     watcher.abort();
     api.stop.send_replace(true);
     api.task.await.map_err(|_| EngineError::Stopped("the API"))??;
-    end.map_err(|_| EngineError::Stopped("the lane"))?
+    end.map_err(|_| EngineError::Stopped("the lane"))??;
+    tracing::info!("stopped");
+    Ok(())
 }

@@ -12,8 +12,9 @@ pub(crate) async fn asked_to_stop() {
             Err(_) => std::future::pending::<()>().await,
         }
     };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
-    }
+    let signal = tokio::select! {
+        () = wait(SignalKind::terminate()) => "SIGTERM",
+        () = wait(SignalKind::interrupt()) => "SIGINT",
+    };
+    tracing::info!(signal, "stops: takes no more, finishes what it has");
 }

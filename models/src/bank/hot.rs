@@ -333,6 +333,7 @@ impl HotSurprise {
     }
 
     /// Lets the range of a view reach to `y`, at `place` now; where it lies then.
+    #[cold] // not so for young series, but old ones are 1.6 ns faster with it and young ones no slower
     fn grow(&mut self, view: usize, y: f32, place: f32, draw: u32) -> f32 {
         let (low, scale) = (self.low[view], self.scale[view]);
         let is_empty = self.total == 0;

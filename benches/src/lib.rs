@@ -6,6 +6,7 @@
 pub mod batches;
 pub mod bodies;
 pub mod cases;
+pub mod foretelling;
 pub mod heart;
 pub mod measure;
 pub mod series;

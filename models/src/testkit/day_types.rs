@@ -3,8 +3,8 @@
 //! Days are rows of equally many slots. Each is standardised by the mean and deviation over all days; k-means
 //! (S. Lloyd, 1982; seeded as in D. Arthur, S. Vassilvitskii, "k-means++", SODA 2007) from linfa is run for two to four
 //! types, and the number with the best silhouette (P. Rousseeuw, 1987) is kept if that is clear, else there is one type.
-//! Deterministic: the seed is an argument, and no transcendental function is involved. Here to be measured, not to be shipped: of
-//! what type a day is, is known when it is over, and until then the calendar is all there is to go by (`docs/multivariate.md`).
+//! Deterministic: the seed is an argument, and no transcendental function is involved. Here to be measured, not
+//! to be shipped: what it foretells stands in `docs/univariate.md`, what it finds in `docs/multivariate.md`.
 
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};

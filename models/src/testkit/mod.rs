@@ -4,6 +4,7 @@
 //! The worlds are synthetic; what they show about false stops is a measurement, not a proof.
 
 mod conformance;
+mod day_forecasts;
 mod day_types;
 mod draws;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod false_stops;
 mod family_trial;
 mod grid;
 mod incidents;
+mod incremental_days;
 mod leaks;
 mod mixtures;
 mod prototypes;
@@ -24,6 +26,7 @@ mod usage;
 mod world;
 
 pub use conformance::{Breach, breaches, calibration_breaches};
+pub use day_forecasts::{DayForecastParams, DayForecasts, DayWay, Foretold};
 pub use day_types::{DayTypes, day_types};
 pub use draws::Draws;
 pub use family_trial::{FamilyFigures, FamilyWay, family_figures};

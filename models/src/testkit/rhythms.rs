@@ -33,10 +33,16 @@ pub enum RhythmKind {
     Peaks,
     /// A level that moves and stays; the first hour of it.
     Shifts,
+    /// Weekends half as busy, and a holiday now and then that is like them; some time runs as on the other kind of day.
+    Holidays,
+    /// A job by day on the last two days of a month; it is left out, or runs on another day.
+    MonthEnds,
+    /// A quarter of the days, in no order, half as busy; some time runs as on the other kind of day.
+    AnyDays,
 }
 
 impl RhythmKind {
-    /// All of them.
+    /// All that repeat by the clock or not at all; [`Self::OF_DAYS`] has more.
     pub const ALL: [Self; 8] = [
         Self::Day,
         Self::Week,
@@ -47,6 +53,9 @@ impl RhythmKind {
         Self::Peaks,
         Self::Shifts,
     ];
+
+    /// Those of more than one type of day: a week, known exceptions from it, the end of months, no order at all.
+    pub const OF_DAYS: [Self; 4] = [Self::Week, Self::Holidays, Self::MonthEnds, Self::AnyDays];
 
     /// In words.
     #[must_use]
@@ -60,6 +69,9 @@ impl RhythmKind {
             Self::Bursts => "bursts",
             Self::Peaks => "peaks",
             Self::Shifts => "shifts",
+            Self::Holidays => "week and holidays",
+            Self::MonthEnds => "month ends",
+            Self::AnyDays => "days in no order",
         }
     }
 
@@ -68,7 +80,7 @@ impl RhythmKind {
     pub fn shows_at(self, interval_secs: i64) -> bool {
         match self {
             Self::Peaks => interval_secs <= 60,
-            Self::Week => interval_secs >= 60,
+            Self::Week | Self::Holidays | Self::MonthEnds | Self::AnyDays => interval_secs >= 60,
             _ => true,
         }
     }
@@ -77,6 +89,7 @@ impl RhythmKind {
     fn days(self, interval_secs: i64) -> i64 {
         match self {
             Self::Week => 56,
+            Self::Holidays | Self::MonthEnds | Self::AnyDays => 168,
             _ if interval_secs < 60 => 14,
             _ => 42,
         }
@@ -94,6 +107,10 @@ pub struct RhythmSeries {
     pub labels: Vec<bool>,
     /// Points that are only learned.
     pub learned: usize,
+    /// Whether a day, since 1970, is of the other kind; empty for kinds with one type of day.
+    pub other_days: Vec<bool>,
+    /// Days of which a calendar could tell beforehand that they are not like others of their weekday.
+    pub marked_days: Vec<i32>,
 }
 
 /// Something wrong: from when to when, and which of two ways.
@@ -127,8 +144,7 @@ pub fn rhythm(kind: RhythmKind, interval_secs: i64, seed: u64) -> RhythmSeries {
     let plan = Plan::drawn(kind, days, &mut draws);
     let memory = libm::exp(-(interval_secs as f64) / 600.0);
     let fresh = libm::sqrt(1.0 - memory * memory);
-    let (mut series, mut slow) =
-        (RhythmSeries { at: Vec::new(), values: Vec::new(), labels: Vec::new(), learned: 0 }, 0.0);
+    let (mut series, mut slow) = (plan.empty_series(days), 0.0);
     for secs in (0..days * DAY).step_by(interval_secs as usize) {
         slow = memory * slow + fresh * draws.normal();
         let noise = core::f64::consts::FRAC_1_SQRT_2 * (slow + draws.normal());
@@ -153,6 +169,8 @@ struct Plan {
     wrongs: Vec<Wrong>,
     /// Bursts: from, until, height; shifts: from, zero, level.
     events: Vec<(i64, i64, f64)>,
+    /// Holidays, or the days in no order that are half as busy.
+    drawn_days: Vec<i64>,
 }
 
 impl Plan {
@@ -163,7 +181,8 @@ impl Plan {
             _ => HOUR * of(draws, &[2, 3, 4, 6]),
         };
         let length = if kind == RhythmKind::Job { HOUR } else { 60 * of(draws, &[20, 30, 40]) };
-        let mut plan = Self { kind, period, length, wrongs: Vec::new(), events: Vec::new() };
+        let mut plan =
+            Self { kind, period, length, wrongs: Vec::new(), events: Vec::new(), drawn_days: Vec::new() };
         let mut at = days * DAY / 2 + HOUR;
         while at < (days - 1) * DAY {
             let lasts = HOUR * 3 / 4 + (draws.uniform() * 5_400.0) as i64;
@@ -171,13 +190,55 @@ impl Plan {
             at += DAY + (draws.uniform() * DAY as f64) as i64;
         }
         plan.draw_events(days, draws);
+        plan.draw_days(days, draws);
         plan
+    }
+
+    fn draw_days(&mut self, days: i64, draws: &mut Draws) {
+        let share = match self.kind {
+            RhythmKind::Holidays => 1.0 / 14.0,
+            RhythmKind::AnyDays => 0.25,
+            _ => return,
+        };
+        self.drawn_days = (0..days).filter(|_| draws.uniform() < share).collect();
+    }
+
+    /// The series before its first point.
+    fn empty_series(&self, days: i64) -> RhythmSeries {
+        let has_types = RhythmKind::OF_DAYS.contains(&self.kind);
+        let is_marked = |day: &i64| match self.kind {
+            RhythmKind::Holidays => self.drawn_days.contains(day),
+            RhythmKind::MonthEnds => ends_a_month(*day),
+            _ => false,
+        };
+        RhythmSeries {
+            at: Vec::new(),
+            values: Vec::new(),
+            labels: Vec::new(),
+            learned: 0,
+            other_days: (0..days).filter(|_| has_types).map(|day| self.is_other(day)).collect(),
+            marked_days: (0..days).filter(is_marked).map(|day| day as i32).collect(),
+        }
+    }
+
+    /// Whether a day is of the rarer kind.
+    fn is_other(&self, day: i64) -> bool {
+        match self.kind {
+            RhythmKind::MonthEnds => ends_a_month(day),
+            RhythmKind::AnyDays => self.drawn_days.contains(&day),
+            _ => day % 7 >= 5 || self.drawn_days.contains(&day),
+        }
     }
 
     /// What is wrong with a job belongs to one run of it.
     fn wrong(&self, at: i64, lasts: i64, first_way: bool) -> Wrong {
         let run = (at / self.period + 1) * self.period;
         let (from, until) = match self.kind {
+            // when the job would show
+            RhythmKind::MonthEnds => {
+                let from = at / DAY * DAY + 6 * HOUR + at % (9 * HOUR);
+                (from, from + lasts)
+            }
             RhythmKind::Job => (run, run + self.length),
             RhythmKind::JobWithZeros if first_way => (run, run + self.length),
             RhythmKind::JobWithZeros => (run + self.period / 2, run + self.period / 2 + self.length),
@@ -214,9 +275,14 @@ impl Plan {
         let wrong = self.wrong_at(secs);
         let (value, noise) = match self.kind {
             RhythmKind::Day => (Some(wave(secs + if wrong.is_some() { DAY / 2 } else { 0 })), 5.0),
-            RhythmKind::Week => {
-                let is_weekend = (secs / DAY % 7 >= 5) != wrong.is_some();
-                (Some(wave(secs) * if is_weekend { 0.5 } else { 1.0 }), 5.0)
+            RhythmKind::Week | RhythmKind::Holidays | RhythmKind::AnyDays => {
+                let is_quiet = self.is_other(secs / DAY) != wrong.is_some();
+                (Some(wave(secs) * if is_quiet { 0.5 } else { 1.0 }), 5.0)
+            }
+            RhythmKind::MonthEnds => {
+                let is_day = (6..18).contains(&(secs % DAY / HOUR));
+                let runs = is_day && self.is_other(secs / DAY) != wrong.is_some();
+                (Some(wave(secs) + if runs { 50.0 } else { 0.0 }), 5.0)
             }
             RhythmKind::Job => {
                 let runs = self.runs(secs) && wrong.is_none();
@@ -269,6 +335,12 @@ impl Plan {
     }
 }
 
+/// Whether a day since 1970 is one of the last two of its month, in a year that is not a leap year.
+fn ends_a_month(day: i64) -> bool {
+    const FIRSTS: [i64; 12] = [31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+    FIRSTS.into_iter().any(|first| (1..=2).contains(&(first - day.rem_euclid(365))))
+}
+
 fn wave(secs: i64) -> f64 {
     100.0 * (1.0 + 0.4 * libm::sin(TAU * (secs % DAY) as f64 / DAY as f64))
 }
@@ -283,7 +355,8 @@ mod tests {
     #[test]
     fn series_are_what_they_say() {
         for interval in RHYTHM_INTERVALS {
-            for kind in RhythmKind::ALL.into_iter().filter(|kind| kind.shows_at(interval)) {
+            let kinds = RhythmKind::ALL.into_iter().chain(RhythmKind::OF_DAYS);
+            for kind in kinds.filter(|kind| kind.shows_at(interval)) {
                 let series = rhythm(kind, interval, 1);
                 let what = format!("{} every {interval} s, seed 1", kind.name());
                 assert!(series.at.is_sorted_by(|a, b| a < b), "{what}");
@@ -292,6 +365,13 @@ mod tests {
                 let rest = &series.labels[series.learned..];
                 let wrong = rest.iter().filter(|label| **label).count() as f64 / rest.len() as f64;
                 assert!((0.005..0.2).contains(&wrong), "{what}: {wrong}");
+                let others = series.other_days.iter().filter(|is_other| **is_other).count();
+                let has_types = RhythmKind::OF_DAYS.contains(&kind);
+                assert!(if has_types {
+                    0 < others && 2 * others < series.other_days.len()
+                } else {
+                    others == 0
+                });
                 assert_eq!(series, rhythm(kind, interval, 1), "{what}");
                 assert_ne!(series, rhythm(kind, interval, 2), "{what}");
             }

@@ -186,8 +186,10 @@ fn compared(sets: &AblationSets, piece: &Piece, of: &Outcome, all: &Outcome) -> 
     AblatedPiece { without: piece.name.clone(), figures }
 }
 
-/// A figure and the same of everything, over the same files; `None` without any.
-fn paired(n: usize, both: impl Fn(&[usize]) -> (f64, f64)) -> Option<AblatedFigure> {
+/// What becomes of a figure over `n` files: `both` gives it and what it is compared with, over the drawn numbers of files. `None`
+/// without any file.
+#[must_use]
+pub fn paired(n: usize, both: impl Fn(&[usize]) -> (f64, f64)) -> Option<AblatedFigure> {
     let whole: Vec<usize> = (0..n).collect();
     let (figure, of_all) = if n > 0 { both(&whole) } else { return None };
     let interval = bootstrap(n, |drawn| {

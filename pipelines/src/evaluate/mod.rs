@@ -38,7 +38,7 @@ mod series;
 mod univariate_tests;
 mod vectors;
 
-pub use ablation::{ABLATION_COLUMNS, AblatedFigure, AblatedPiece, AblationSets, ablate_series};
+pub use ablation::{ABLATION_COLUMNS, AblatedFigure, AblatedPiece, AblationSets, ablate_series, paired};
 pub use canary::{CanaryReport, EvaluateError, RolloutResult, evaluate_canary};
 pub use canary_phases::{PhaseSpread, sweep_canary};
 pub use canary_simulate::{SimulatedCell, SimulatedGrid, simulate_canary};
@@ -64,6 +64,7 @@ pub use part::{Part, Selection};
 pub use plots::{Plot, page};
 pub use points::{PointReport, PointResult, point_report};
 pub use published::Published;
+pub use resample::by_two_threads;
 pub use rhythms::{RHYTHM_SEED, RHYTHM_SERIES, RhythmResult, evaluate_rhythms};
 pub use rig::{Rig, RigOutput};
 pub use series::{DetectorPart, LabelledSeries, ScoredSeries, SeriesDetector, score_series};

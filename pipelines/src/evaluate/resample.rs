@@ -84,7 +84,7 @@ pub(super) fn bootstrap(n: usize, figure: impl Fn(&[usize]) -> f64) -> (f64, f64
 
 /// What `of` makes of each item, in their order, by two threads.
 #[must_use]
-pub(super) fn by_two_threads<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn by_two_threads<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (even, odd) = std::thread::scope(|scope| {
         let even = scope.spawn(|| items.iter().step_by(2).map(&of).collect::<Vec<_>>());
         let odd: Vec<_> = items.iter().skip(1).step_by(2).map(&of).collect();

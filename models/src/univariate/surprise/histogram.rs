@@ -35,6 +35,11 @@ impl Mark {
     const OUTSIDE: u32 = u32::MAX;
     /// Of a view that is absent.
     pub(crate) const NOWHERE: Self = Self { node: Self::OUTSIDE, part: 0.0 };
+
+    /// Whether it lies outside of the range, or there is none.
+    pub(crate) fn is_outside(self) -> bool {
+        self.node == Self::OUTSIDE
+    }
 }
 
 /// Decimal logarithm of a number from 1 up, to a few units in the last place: the series of the inverse hyperbolic tangent
@@ -72,7 +77,7 @@ impl<const N: usize> RangeHistogram<N> {
             return 1.0;
         }
         let node = mark.node as usize;
-        let mass = if mark.node == Mark::OUTSIDE {
+        let mass = if mark.is_outside() {
             0.0
         } else {
             self.mass[node] * (1.0 - mark.part) + self.mass[node + 1] * mark.part
@@ -83,7 +88,7 @@ impl<const N: usize> RangeHistogram<N> {
     /// How far outside of the range a value lies, as the decimal logarithm of one more than its distance in cells: 0 within it.
     /// A range of one value has no cells to measure by.
     pub(crate) fn farness(&self, (y, mark): (f32, Mark)) -> f32 {
-        if mark.node == Mark::OUTSIDE && self.high > self.low { self.far_outside(y) } else { 0.0 }
+        if mark.is_outside() && self.high > self.low { self.far_outside(y) } else { 0.0 }
     }
 
     #[cold]
@@ -95,7 +100,7 @@ impl<const N: usize> RangeHistogram<N> {
 
     /// Adds a visit of `y`, which lies at `mark`.
     pub(crate) fn visit(&mut self, (y, mark): (f32, Mark), weight: f32) {
-        let mark = if mark.node == Mark::OUTSIDE { self.reach(y) } else { mark };
+        let mark = if mark.is_outside() { self.reach(y) } else { mark };
         let node = mark.node as usize;
         self.mass[node] += weight * (1.0 - mark.part);
         self.mass[node + 1] += weight * mark.part;

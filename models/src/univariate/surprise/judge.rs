@@ -272,18 +272,20 @@ fn mean_surprise(
     views: &Signals,
     marks: &mut [Mark; SIGNALS],
 ) -> MeanSurprises {
-    let (counted, beyond) = (params.views, params.beyond as f32);
-    let (mut rarities, mut outside) = ([1.0_f32; SIGNALS], [0.0_f32; SIGNALS]);
-    for (nth, ((histogram, view), mark)) in front.histograms.iter().zip(views).zip(marks).enumerate() {
+    let counted = params.views;
+    let (mut rarities, mut outside) = ([1.0_f32; SIGNALS], 0_u32);
+    for (nth, ((histogram, view), mark)) in front.histograms.iter().zip(views).zip(&mut *marks).enumerate() {
         if !view.is_nan() && counted >> nth & 1 == 1 {
             *mark = histogram.mark(*view);
             rarities[nth] = histogram.rarity(*mark, front.short.weight);
-            outside[nth] = beyond * histogram.farness((*view, *mark));
+            outside |= u32::from(mark.is_outside()) << nth;
         }
     }
     // whole arrays at a time, without a branch
     let mut surprises = rarities.map(|rarity| log10(rarity.max(1.0)));
-    surprises.iter_mut().zip(outside).for_each(|(surprise, outside)| *surprise += outside);
+    if outside != 0 {
+        add_farness(params.beyond as f32, front, (views, marks, outside), &mut surprises);
+    }
     let parts = raised(surprises, params.power as f32);
     let (mut of_all, mut of_the_point) = (0.0_f32, 0.0_f32);
     let (mut strongest, mut most) = (0, 0.0_f32);
@@ -299,6 +301,19 @@ fn mean_surprise(
         of_all: mean(of_all, counted),
         of_the_point: mean(of_the_point, counted & OF_THE_POINT),
         strongest,
+    }
+}
+
+/// What the views lose in mass no more, however far outside of their ranges they lie; few points have such a view.
+#[cold]
+fn add_farness(
+    beyond: f32,
+    front: &Front,
+    (views, marks, outside): (&Signals, &[Mark; SIGNALS], u32),
+    surprises: &mut [f32; SIGNALS],
+) {
+    for nth in (0..SIGNALS).filter(|nth| outside >> nth & 1 == 1) {
+        surprises[nth] += beyond * front.histograms[nth].farness((views[nth], marks[nth]));
     }
 }
 

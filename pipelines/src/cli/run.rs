@@ -27,7 +27,10 @@ pub(crate) fn main(args: &RunArgs) -> Exit {
         Err(exit) => return exit,
     };
     match service::run(&plan) {
-        Ok(()) => Exit::Fine,
+        Ok(()) => {
+            tracing::info!("stopped");
+            Exit::Fine
+        }
         Err(error) => {
             tracing::error!(error = chain_of(&error), "stopped");
             eprintln!("error: {}", chain_of(&error));

@@ -151,9 +151,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), EngineError> {
     watcher.abort();
     api.stop.send_replace(true);
     api.task.await.map_err(|_| EngineError::Stopped("the API"))??;
-    end.map_err(|_| EngineError::Stopped("the lane"))??;
-    tracing::info!("stopped");
-    Ok(())
+    end.map_err(|_| EngineError::Stopped("the lane"))?
 }
 
 /// Records of the log that the lane has not read yet.

@@ -128,7 +128,5 @@ pub(crate) async fn run(plan: &Plan, kafka: &KafkaPlan) -> Result<(), EngineErro
     watcher.abort();
     api.stop.send_replace(true);
     api.task.await.map_err(|_| EngineError::Stopped("the API"))??;
-    end.map_err(|_| EngineError::Stopped("the lane"))??;
-    tracing::info!("stopped");
-    Ok(())
+    end.map_err(|_| EngineError::Stopped("the lane"))?
 }

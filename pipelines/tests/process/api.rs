@@ -74,7 +74,7 @@ fn events_are_listed_followed_and_resumed_across_a_restart() {
         let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
         assert!(error.contains(word), "{path}: {error}");
     }
-    let (too_large, headers) = (vec![b' '; 3 << 20], [("content-type", "application/json")]);
+    let (too_large, headers) = (vec![b' '; (2 << 20) + 1], [("content-type", "application/json")]);
     let answer =
         Connection::open(engine.api).unwrap().ask("POST", "/v1/outcomes", &headers, &too_large).unwrap();
     assert_eq!(answer.status, 413);

@@ -11,9 +11,8 @@
 use std::io::Write as _;
 
 use benches::measure::{median, took_ns};
-use benches::series::{hot_bank, noisy_day};
+use benches::series::{hot_bank, noisy_day, shuffled};
 use models::bank::BankPoint;
-use models::testkit::Draws;
 use models::univariate::Lesson;
 
 const MINUTE: i64 = 60_000_000_000;
@@ -25,14 +24,6 @@ const BEGIN_ROUNDS: i64 = 64;
 const ROUNDS_MIN: usize = 12;
 const POINTS: usize = 6_000_000;
 const BATCH: usize = 4_096;
-
-fn shuffled(mut order: Vec<u32>) -> Vec<u32> {
-    let mut draws = Draws::new(1);
-    for last in (1..order.len()).rev() {
-        order.swap(last, (draws.uniform() * (last + 1) as f64) as usize);
-    }
-    order
-}
 
 /// Median nanoseconds of a point. The bank has no room for the full tier.
 fn cost(order: &[u32], warm_rounds: i64) -> f64 {

@@ -6,7 +6,7 @@
 //! idle series (the caller removes them).
 
 use super::admission::{Admission, Admitted};
-use super::full::{Row, RowPoint, SurpriseColumns};
+use super::full::{Row, RowPoint, STRIDE as FULL_STRIDE, SurpriseColumns};
 use super::hot::{HotReading, HotSurprise, Seat};
 use super::prior::{Basis, OWN_POINTS};
 use crate::detector::{Detector, Maturity};
@@ -16,8 +16,6 @@ use crate::univariate::{Lesson, Reading};
 pub const ASK_POINTS: u32 = 128;
 /// Points whose memory is touched ahead.
 const STRIDE: usize = 64;
-/// The same in the full tier, where a point needs more of it.
-const FULL_STRIDE: usize = 16;
 
 /// One point of one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -214,14 +212,14 @@ impl Bank {
     /// The same for what the full tier knows of them; the local second of each point that is judged there.
     fn touch_full(&self, stride: &[BankPoint]) -> [Option<i64>; FULL_STRIDE] {
         let mut local = [None; FULL_STRIDE];
-        let mut sum = 0.0;
+        let mut sum = 0;
         for (point, local) in stride.iter().zip(&mut local) {
             let nth = point.series as usize;
             if self.hot.get(nth).is_some_and(|hot| hot.seat == Seat::Full)
                 && let Place::Held { row: Some(row), .. } = self.places[nth]
             {
                 let secs = self.full.local_secs(point.at);
-                sum += self.full.touch(row, secs);
+                sum ^= self.full.touch(row, secs);
                 *local = Some(secs);
             }
         }

@@ -24,8 +24,8 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// A number of its memory.
-    pub(crate) fn touch(&self) -> f32 {
-        self.level
+    pub(crate) fn touch(&self) -> u32 {
+        self.level.to_bits()
     }
 
     fn visits(&self) -> u16 {

@@ -135,8 +135,8 @@ impl Beat {
     }
 
     /// A number of its memory.
-    pub(crate) fn touch(&self) -> f32 {
-        self.points
+    pub(crate) fn touch(&self) -> u32 {
+        self.points.to_bits()
     }
 
     /// The period in hours, if knowing it helps.

@@ -117,11 +117,6 @@ impl Averages {
         self.residual[2]
     }
 
-    /// A number of its memory.
-    pub(crate) fn touch(&self) -> f32 {
-        self.points
-    }
-
     fn take_value(&mut self, x: f32, weights: &Weights) {
         self.points += 1.0;
         self.last = x;

@@ -20,6 +20,11 @@ const LOCAL_DOF: f64 = 8.0;
 /// What an earlier version taught counts for so many degrees of freedom at the most.
 const INHERITED_DOF: f64 = 60.0;
 const INHERITED_PODS: f64 = 8.0;
+/// So many standard deviations of chance are taken off a factor: the largest of four, over few blocks, is by chance alone
+/// a ninth too large on average.
+const CHANCE_SDS: f64 = 2.0;
+/// The last two blocks stand out from this many standard deviations of chance on, and by what lies beyond them.
+const LOCAL_SDS: f64 = 2.5;
 /// Requests beyond the first of each pod and tick before a variance is believed.
 const VARIANCE_DOF_MIN: f64 = 30.0;
 /// Times are kept to within 1 %: log times vary by that at least.
@@ -59,6 +64,11 @@ struct Squares {
 impl Squares {
     fn scaled(self, factor: f64) -> Self {
         Self { sum: self.sum * factor, dof: self.dof * factor }
+    }
+
+    /// Standard deviation of the sum, where squares are those of normal deviates of variance 1.
+    fn chance_sd(self) -> f64 {
+        libm::sqrt(2.0 * self.dof.max(0.0))
     }
 
     /// At most `dof` degrees of freedom, at the same mean.
@@ -166,12 +176,13 @@ impl TimeSpread {
         (dof >= VARIANCE_DOF_MIN).then(|| (sum / dof).max(VARIANCE_MIN))
     }
 
-    /// How much more a pod's blocks differ than chance lets them, at least 1.
+    /// How much more a pod's blocks differ than chance lets them, at least 1: the largest factor of the four lengths, less
+    /// what chance adds to it.
     pub(crate) fn phi(&self) -> f64 {
         let Some(variance) = self.variance() else { return 1.0 };
         self.levels.iter().fold(1.0, |phi, level| {
             let seen = level.squares(variance);
-            phi.max((seen.sum + PRIOR_DOF) / (seen.dof + PRIOR_DOF))
+            phi.max((seen.sum - CHANCE_SDS * seen.chance_sd() + PRIOR_DOF) / (seen.dof + PRIOR_DOF))
         })
     }
 
@@ -183,8 +194,9 @@ impl TimeSpread {
         (prior.pods * own + seen.sum) / (prior.pods + seen.dof)
     }
 
-    /// Dispersion of the last two blocks around the pods' lasting levels; 1 unless it stands out from chance, and shrunk
-    /// to 1 where few pods tell it.
+    /// Dispersion of the last two blocks around the pods' lasting levels, by as much as it stands out from chance: 1 if it does
+    /// not, and shrunk to 1 where few pods tell it. There is no step where it begins to stand out, which chance alone often
+    /// reaches over a rollout's many looks.
     pub(crate) fn local(&self) -> f64 {
         let Some(variance) = self.variance() else { return 1.0 };
         let mut seen = Squares::default();
@@ -199,8 +211,11 @@ impl TimeSpread {
             }
             seen.dof += (used - 1.0).max(0.0);
         }
-        let stands_out = seen.dof >= 1.0 && seen.sum > seen.dof + 2.5 * libm::sqrt(2.0 * seen.dof);
-        if stands_out { (seen.sum + LOCAL_DOF) / (seen.dof + LOCAL_DOF) } else { 1.0 }
+        if seen.dof < 1.0 {
+            return 1.0;
+        }
+        let beyond_chance = seen.sum - LOCAL_SDS * seen.chance_sd();
+        ((beyond_chance + LOCAL_DOF) / (seen.dof + LOCAL_DOF)).max(1.0)
     }
 
     /// Sum of moments between pods and their degrees of freedom, given the variance of a request within a pod's level.
@@ -288,7 +303,11 @@ mod tests {
     /// Ticks of pods with 20 requests each, log times of standard deviation 0.5, at these levels; `wave` moves a pod
     /// for ten ticks each.
     fn spread(levels: &[f64], wave: f64, ticks: usize) -> TimeSpread {
-        let (mut draws, mut spread) = (Draws::new(7), TimeSpread::default());
+        seeded(7, levels, wave, ticks)
+    }
+
+    fn seeded(seed: u64, levels: &[f64], wave: f64, ticks: usize) -> TimeSpread {
+        let (mut draws, mut spread) = (Draws::new(seed), TimeSpread::default());
         let mut waves = vec![0.0; levels.len()];
         for tick in 0..ticks {
             if tick % 10 == 0 {
@@ -322,6 +341,18 @@ mod tests {
         assert!((0.02..0.12).contains(&apart.tau2(PRIOR)), "{}", apart.tau2(PRIOR));
         let waves = spread(&[0.0; 6], 0.1, 300);
         assert!(waves.phi() > 3.0 && waves.tau2(PRIOR) < 0.01, "{} {}", waves.phi(), waves.tau2(PRIOR));
+    }
+
+    /// Scenario: four pods that agree, watched for 45 ticks and into a block; seeds 0 to 399.
+    /// Guarantees: chance does not pass for dispersion. By the long run evidence counts for at least nine tenths in 95 of a
+    /// hundred services, and for 98 hundredths on average; by the last blocks for at least four fifths in 98 of a hundred.
+    #[test]
+    fn chance_is_not_dispersion() {
+        let spreads: Vec<TimeSpread> = (0..400).map(|seed| seeded(seed, &[0.0; 4], 0.0, 45)).collect();
+        let mean = spreads.iter().map(TimeSpread::phi).sum::<f64>() / 400.0;
+        let n_dispersed = spreads.iter().filter(|spread| spread.phi() > 1.0 / 0.9).count();
+        let n_bursts = spreads.iter().filter(|spread| spread.local() > 1.0 / 0.8).count();
+        assert!(mean < 1.02 && n_dispersed <= 20 && n_bursts <= 8, "{mean} {n_dispersed} {n_bursts}");
     }
 
     /// Scenario: one pod is suddenly slow for a block. Guarantees: it stands out locally.

@@ -19,6 +19,8 @@ use pipelines::evaluate::Rig;
 const START: UnixNanos = 1_790_000_000 * SECOND;
 const TICK: UnixNanos = SECOND / 10;
 const TRANSPORT: UnixNanos = SECOND / 100;
+/// So much later in a second does each other shop begin.
+const SHIFT: UnixNanos = 13 * SECOND / 100;
 
 /// When the engine said what, in seconds after the fault; and what it called for besides.
 #[derive(Debug, Default)]
@@ -36,11 +38,12 @@ struct Rehearsal {
     controller: Controller,
     manifests: Vec<Manifest>,
     disturbance: Disturbance,
+    start: UnixNanos,
     next_cue: usize,
 }
 
 impl Rehearsal {
-    fn new(story: Story, seed: u64) -> Self {
+    fn new(story: Story, seed: u64, start: UnixNanos) -> Self {
         let manifest = |service: &demo::shop::Service| Manifest {
             service: service.name.to_owned(),
             version: service.version.to_owned(),
@@ -50,9 +53,9 @@ impl Rehearsal {
         let fleet = Fleet::new(seed, story.broken.clone());
         let manifests: Vec<Manifest> = SERVICES.iter().map(manifest).collect();
         let (controller, disturbance) = (Controller::new(Steps::default()), Disturbance::NONE);
-        let mut all = Self { story, fleet, controller, manifests, disturbance, next_cue: 0 };
+        let mut all = Self { story, fleet, controller, manifests, disturbance, start, next_cue: 0 };
         (0..SERVICES.len()).for_each(|service| all.desire(service));
-        all.obey(START, true);
+        all.obey(start, true);
         all
     }
 
@@ -76,7 +79,7 @@ impl Rehearsal {
     fn cue(&mut self, now: UnixNanos) -> bool {
         let mut disturbed = false;
         while let Some((at_secs, cue)) = self.story.cues.get(self.next_cue).cloned() {
-            if ((now - START) as f64) < at_secs * SECOND as f64 {
+            if ((now - self.start) as f64) < at_secs * SECOND as f64 {
                 break;
             }
             self.next_cue += 1;
@@ -116,12 +119,14 @@ fn rehearse(fault: Fault, seed: u64, pace: Pace) -> Rehearsed {
     let mut rig = Rig::new(&read_files(&[], &[]).unwrap()).unwrap();
     let story = Story::write(fault, seed, pace);
     let intervals = Intervals::by_spans(export_interval());
-    let (mut shop, mut outbox) = (Shop::new(seed, 200.0, START), Outbox::new(seed, intervals));
+    let other = other_shop();
+    let (draws, start) = (seed + 1_000 * other, START + other.cast_signed() * SHIFT);
+    let (mut shop, mut outbox) = (Shop::new(draws, 200.0, start), Outbox::new(draws, intervals));
     let mut seen = Rehearsed { service: story.service_name(), ..Rehearsed::default() };
     let ends_at_secs = if fault.is_real() { pace.healthy_secs + 60.0 } else { story.ends_at_secs };
-    let mut world = Rehearsal::new(story, seed);
-    let (mut now, mut active_at) = (START, None);
-    while ((now - START) as f64) < ends_at_secs * SECOND as f64 && seen.acted_s.is_none() {
+    let mut world = Rehearsal::new(story, seed, start);
+    let (mut now, mut active_at) = (start, None);
+    while ((now - start) as f64) < ends_at_secs * SECOND as f64 && seen.acted_s.is_none() {
         let from = now;
         now += TICK;
         if world.cue(now) {
@@ -195,6 +200,12 @@ fn other_seeds() -> Option<std::ops::Range<u64>> {
     let text = std::env::var("SEEDS").ok()?;
     let (from, to) = text.split_once("..").unwrap();
     Some(from.parse().unwrap()..to.parse().unwrap())
+}
+
+/// The same stories in another shop, with other requests that begin elsewhere in a second: `SHOP=3`.
+#[expect(clippy::disallowed_methods, reason = "as for the seeds")]
+fn other_shop() -> u64 {
+    std::env::var("SHOP").map_or(0, |nth| nth.parse().unwrap())
 }
 
 /// Healthy seconds before the fault: as the demo does by default, or `HEALTHY_SECS=150`.

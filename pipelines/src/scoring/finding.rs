@@ -45,7 +45,7 @@ impl RuleName {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
-            Self::CanaryTest => 5,
+            Self::CanaryTest => 6,
             _ => 1,
         }
     }
